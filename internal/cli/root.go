@@ -1,0 +1,120 @@
+// Package cli is nself's command tree: one file per command, factory.go wires them to the other packages, exit.go maps
+// errors to exit codes.
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"github.com/nself-org/nself/internal/errdefs"
+	"github.com/nself-org/nself/internal/ui"
+)
+
+// Main runs the program with the process's arguments and returns its exit code.
+func Main() int {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	context.AfterFunc(ctx, stop) // a second signal ends the program at once
+
+	wd, err := os.Getwd()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "error: find the working directory:", err)
+		return exitFailure
+	}
+	executable, err := os.Executable()
+	if err != nil {
+		executable = os.Args[0]
+	}
+	f := &Factory{
+		IO: ui.System(os.Getenv), Environ: os.Environ(), WorkDir: wd, Executable: executable,
+		Log: slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn})),
+	}
+	return run(ctx, f, os.Args[1:])
+}
+
+// run executes one command line.
+func run(ctx context.Context, f *Factory, args []string) int {
+	root := newRootCmd(f)
+	root.SetArgs(args)
+	cmd, err := root.ExecuteContextC(ctx)
+	if err == nil {
+		return exitOK
+	}
+	if isCobraUsage(err) {
+		err = errdefs.As(errdefs.ErrUsage, err)
+	}
+	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
+		f.IO.Notef("interrupted\n")
+		return exitInterrupted
+	}
+	printError(f.IO, err)
+	code := exitCode(ctx, err)
+	if code == exitUsage {
+		f.IO.Notef("\nUsage: %s\nHelp:  %s --help\n", cmd.UseLine(), cmd.CommandPath())
+	}
+	return code
+}
+
+// isCobraUsage tells whether cobra itself refused the command line: it gives such errors no type of their own.
+func isCobraUsage(err error) bool {
+	for _, prefix := range []string{
+		"unknown command", "unknown flag", "unknown shorthand flag", "flag needs an argument", "invalid argument",
+		"accepts ", "requires at least", "requires at most", "required flag", "bad flag syntax", "if any flags in the group",
+	} {
+		if strings.HasPrefix(err.Error(), prefix) {
+			return true
+		}
+	}
+	return false
+}
+
+// The groups of commands in nself --help.
+const (
+	groupProject = "project"
+	groupStack   = "stack"
+	groupLook    = "look"
+)
+
+func newRootCmd(f *Factory) *cobra.Command {
+	root := &cobra.Command{
+		Use:   "nself",
+		Short: "Scaffold and run function services for Hasura Actions",
+		Long: `nself scaffolds and runs function services for Hasura Actions.
+
+Write a mutation's GraphQL types, pick a language, and get the typed handler, its test, the Hasura metadata and a running
+backend: GraphQL engine, Postgres, Redis, mail catcher and the function services. With Docker or without.`,
+		Example: `  nself init shop --runtime golang
+  cd shop
+  nself action new registerUser --runtime golang
+  nself build && nself up
+  nself action test registerUser --input '{"input":{"email":"a@example.com","password":"password123","name":"A"}}'`,
+		SilenceErrors:     true,
+		SilenceUsage:      true,
+		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: true},
+	}
+	root.SetOut(f.IO.Out)
+	root.SetErr(f.IO.Err)
+	root.SetIn(f.IO.In)
+	root.PersistentFlags().StringVarP(&f.project, "project", "C", "", "Work on the project in `dir` instead of the one around here")
+	root.AddGroup(
+		&cobra.Group{ID: groupProject, Title: "Write:"},
+		&cobra.Group{ID: groupStack, Title: "Run:"},
+		&cobra.Group{ID: groupLook, Title: "Look:"},
+	)
+	add := func(group string, cmds ...*cobra.Command) {
+		for _, c := range cmds {
+			c.GroupID = group
+			root.AddCommand(c)
+		}
+	}
+	add(groupLook, newVersionCmd(f, runVersion))
+	return root
+}
