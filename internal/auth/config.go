@@ -1,0 +1,140 @@
+package auth
+
+import (
+	"context"
+	"crypto/sha512"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+
+	"github.com/nself-org/nself/internal/env"
+	"github.com/nself-org/nself/internal/errdefs"
+)
+
+// Config says how callers prove who they are. The zero value is no authentication: everybody may be anybody.
+type Config struct {
+	// AdminSecrets are the accepted admin secrets. Empty: no authentication.
+	AdminSecrets []env.Secret
+	// UnauthorizedRole is the role of callers that show no credentials. Empty: they are refused.
+	UnauthorizedRole string
+	// JWTSecrets are JSON objects as in HASURA_GRAPHQL_JWT_SECRET. Empty: no JWT.
+	JWTSecrets []env.Secret
+	// Hook asks a webhook. An empty URL: no webhook.
+	Hook Hook
+}
+
+// Hook is the authentication webhook.
+type Hook struct {
+	// URL is asked about each request that shows no admin secret.
+	URL string
+	// Post sends the headers and the GraphQL request as a JSON body; otherwise the headers are forwarded with a GET.
+	Post bool
+	// OmitRequest leaves the GraphQL request out of the body of a POST.
+	OmitRequest bool
+}
+
+// ConfigFromEnv reads Hasura's environment variables with lookup, which gives "" for one that is not set:
+// HASURA_GRAPHQL_ADMIN_SECRET (or _ACCESS_KEY), _ADMIN_SECRETS, _UNAUTHORIZED_ROLE, _JWT_SECRET, _JWT_SECRETS, _AUTH_HOOK,
+// _AUTH_HOOK_MODE and _AUTH_HOOK_SEND_REQUEST_BODY. All faults are reported at once, each of class [errdefs.ErrInvalid].
+func ConfigFromEnv(lookup func(string) string) (Config, error) {
+	var (
+		c    Config
+		errs []error
+	)
+	for _, key := range []string{"HASURA_GRAPHQL_ADMIN_SECRET", "HASURA_GRAPHQL_ACCESS_KEY"} {
+		if secret := lookup(key); secret != "" {
+			c.AdminSecrets = append(c.AdminSecrets, env.Secret(secret))
+			break // the old name counts only where the new one is not set
+		}
+	}
+	if text := lookup("HASURA_GRAPHQL_ADMIN_SECRETS"); text != "" {
+		var list []string
+		if err := json.Unmarshal([]byte(text), &list); err != nil {
+			errs = append(errs, errors.New("HASURA_GRAPHQL_ADMIN_SECRETS: expected a JSON list of strings"))
+		}
+		for _, secret := range list {
+			c.AdminSecrets = append(c.AdminSecrets, env.Secret(secret))
+		}
+	}
+	c.UnauthorizedRole = lookup("HASURA_GRAPHQL_UNAUTHORIZED_ROLE")
+	if text := lookup("HASURA_GRAPHQL_JWT_SECRET"); text != "" {
+		c.JWTSecrets = append(c.JWTSecrets, env.Secret(text))
+	}
+	if text := lookup("HASURA_GRAPHQL_JWT_SECRETS"); text != "" {
+		var list []json.RawMessage
+		if err := json.Unmarshal([]byte(text), &list); err != nil {
+			errs = append(errs, errors.New("HASURA_GRAPHQL_JWT_SECRETS: expected a JSON list of objects"))
+		}
+		for _, secret := range list {
+			c.JWTSecrets = append(c.JWTSecrets, env.Secret(secret))
+		}
+	}
+	hook, err := hookFromEnv(lookup)
+	c.Hook = hook
+	if err := errors.Join(append(errs, err)...); err != nil {
+		return Config{}, errdefs.As(errdefs.ErrInvalid, err)
+	}
+	return c, nil
+}
+
+// hookFromEnv reads the variables of the webhook.
+func hookFromEnv(lookup func(string) string) (Hook, error) {
+	hook := Hook{URL: lookup("HASURA_GRAPHQL_AUTH_HOOK")}
+	var errs []error
+	switch mode := lookup("HASURA_GRAPHQL_AUTH_HOOK_MODE"); mode {
+	case "", "GET":
+	case "POST":
+		hook.Post = true
+	default:
+		errs = append(errs, fmt.Errorf("HASURA_GRAPHQL_AUTH_HOOK_MODE: expected GET or POST, got %q", mode))
+	}
+	switch send := lookup("HASURA_GRAPHQL_AUTH_HOOK_SEND_REQUEST_BODY"); send {
+	case "", "true", "t", "yes", "y", "TRUE", "True":
+	case "false", "f", "no", "n", "FALSE", "False":
+		hook.OmitRequest = true
+	default:
+		errs = append(errs, fmt.Errorf("HASURA_GRAPHQL_AUTH_HOOK_SEND_REQUEST_BODY: expected true or false, got %q", send))
+	}
+	return hook, errors.Join(errs...)
+}
+
+// secretRequired ends the messages about settings that need an admin secret. The two blanks are Hasura's.
+const secretRequired = " requires --admin-secret (HASURA_GRAPHQL_ADMIN_SECRET) or " +
+	" --access-key (HASURA_GRAPHQL_ACCESS_KEY) to be set"
+
+// check refuses combinations that Hasura refuses to start with.
+func (c Config) check() error {
+	secret, hook, jwt := len(c.AdminSecrets) > 0, c.Hook.URL != "", len(c.JWTSecrets) > 0
+	switch {
+	case secret && !hook:
+		return nil
+	case c.UnauthorizedRole != "":
+		return errors.New("Fatal Error: --unauthorized-role (HASURA_GRAPHQL_UNAUTHORIZED_ROLE)" + //nolint:staticcheck // Hasura's text
+			secretRequired + " and is not allowed when --auth-hook (HASURA_GRAPHQL_AUTH_HOOK) is set")
+	case hook && jwt:
+		return errors.New("Fatal Error: Both webhook and JWT mode cannot be enabled at the same time") //nolint:staticcheck // Hasura's text
+	case hook && !secret:
+		return errors.New("Fatal Error : --auth-hook (HASURA_GRAPHQL_AUTH_HOOK)" + secretRequired) //nolint:staticcheck // Hasura's text
+	case jwt:
+		return errors.New("Fatal Error : --jwt-secret (HASURA_GRAPHQL_JWT_SECRET)" + secretRequired) //nolint:staticcheck // Hasura's text
+	}
+	return nil
+}
+
+// New makes an Authenticator. Errors of the configuration are of class [errdefs.ErrInvalid] and carry Hasura's text.
+// client calls the webhook and JWKS URLs; nil means [http.DefaultClient] with the limits of this package.
+func New(_ context.Context, c Config, _ *http.Client, _ *slog.Logger) (*Authenticator, error) {
+	if err := c.check(); err != nil {
+		return nil, errdefs.As(errdefs.ErrInvalid, err)
+	}
+	if len(c.JWTSecrets) > 0 || c.Hook.URL != "" {
+		return nil, errdefs.As(errdefs.ErrInvalid, errors.New("jwt and webhook authentication are not available"))
+	}
+	a := &Authenticator{next: unauthorized{role: c.UnauthorizedRole}}
+	for _, secret := range c.AdminSecrets {
+		a.secrets = append(a.secrets, sha512.Sum512([]byte(secret.Reveal())))
+	}
+	return a, nil
+}
