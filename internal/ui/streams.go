@@ -58,3 +58,10 @@ func (s *Streams) JSON(v any) error {
 	enc.SetEscapeHTML(false)
 	return enc.Encode(v)
 }
+
+// JSONLine writes v to Out as JSON on one line.
+func (s *Streams) JSONLine(v any) error {
+	enc := json.NewEncoder(s.Out)
+	enc.SetEscapeHTML(false)
+	return enc.Encode(v)
+}

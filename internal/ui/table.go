@@ -11,14 +11,21 @@ import (
 // Table writes rows in aligned columns, header first, two blanks between columns. Cells may be styled: their printed
 // width counts.
 func Table(w io.Writer, header []string, rows [][]string) {
-	widths := make([]int, len(header))
-	all := append([][]string{header}, rows...)
-	for _, row := range all {
+	Rows(w, append([][]string{header}, rows...))
+}
+
+// Rows writes rows of one length in aligned columns, without a header.
+func Rows(w io.Writer, rows [][]string) {
+	if len(rows) == 0 {
+		return
+	}
+	widths := make([]int, len(rows[0]))
+	for _, row := range rows {
 		for i, cell := range row {
 			widths[i] = max(widths[i], lipgloss.Width(cell))
 		}
 	}
-	for _, row := range all {
+	for _, row := range rows {
 		var line strings.Builder
 		for i, cell := range row {
 			line.WriteString(cell)

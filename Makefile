@@ -1,0 +1,80 @@
+# nself. `make` lists the targets; `make demo` shows the main job; `make test` tests everything.
+
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+BIN := bin/nself
+GO ?= go
+PKGS := ./...
+FUZZTIME ?= 60s
+GOLANGCI_LINT := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
+
+.PHONY: help
+help: ## List the targets
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z0-9-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: build
+build: ## Build bin/nself
+	$(GO) build -o $(BIN) ./cmd/nself
+
+.PHONY: install
+install: ## Install nself where Go puts programs
+	$(GO) install ./cmd/nself
+
+.PHONY: demo
+demo: build ## The main job on real input: init, action, build, up, register a user
+	@scripts/demo.sh
+
+.PHONY: demo-down
+demo-down: ## Stop the demo
+	@scripts/demo.sh down
+
+.PHONY: test
+test: ## Unit tests with the race detector, then journeys on the built program with real Postgres and Redis
+	$(GO) vet $(PKGS)
+	$(GO) test -race -timeout 20m $$($(GO) list ./... | grep -v /e2e)
+	$(GO) test -count 1 -timeout 20m ./e2e/...
+
+.PHONY: e2e
+e2e: ## Only the journeys on the built program
+	$(GO) test -count 1 -timeout 20m -v ./e2e/...
+
+.PHONY: bench
+bench: build ## Speed, as ratios side by side in one run
+	@scripts/bench.sh
+
+.PHONY: faults
+faults: build ## Kill the supervisor at random moments and check that nothing is lost
+	$(GO) test -count 1 -timeout 30m -v -run TestKill ./e2e -args -kills 20
+
+.PHONY: fuzz
+fuzz: ## Run every fuzz target for FUZZTIME (60s) each
+	@set -e; for pkg in $$(grep -rl --include='*_test.go' '^func Fuzz' internal templates/golang | xargs -n1 dirname | sort -u); do \
+	  for target in $$(grep -ho '^func Fuzz[A-Za-z0-9_]*' $$pkg/*_test.go | cut -c6-); do \
+	    echo "== $$pkg $$target"; $(GO) test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) ./$$pkg; \
+	  done; done
+
+.PHONY: lint
+lint: ## Lint with the pinned golangci-lint
+	$(GO) run $(GOLANGCI_LINT) run
+
+.PHONY: fmt
+fmt: ## Format the code
+	$(GO) run $(GOLANGCI_LINT) fmt
+
+.PHONY: generate
+generate: ## Write the generated files: template modules and types, command reference
+	$(GO) generate ./...
+
+.PHONY: verify
+verify: generate ## Fail when generated files or go.mod are not current
+	$(GO) mod tidy
+	git diff --exit-code
+
+.PHONY: cross
+cross: ## Compile for every supported platform
+	@set -e; for os in linux darwin; do for arch in amd64 arm64; do \
+	  echo "$$os/$$arch"; CGO_ENABLED=0 GOOS=$$os GOARCH=$$arch $(GO) build -o /dev/null ./cmd/nself; done; done
+
+.PHONY: clean
+clean: ## Remove what make built
+	rm -rf bin dist coverage

@@ -1,0 +1,101 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/nself-org/nself/internal/errdefs"
+	"github.com/nself-org/nself/internal/stack"
+	"github.com/nself-org/nself/internal/ui"
+)
+
+// defaultWaitTimeout is how long up waits for one service to become healthy: enough for a first download of Postgres or
+// a cold compile on a slow machine.
+const defaultWaitTimeout = 2 * time.Minute
+
+type upOptions struct {
+	IO    *ui.Streams
+	Stack func(context.Context, stackChoice) (*openStack, error)
+
+	Choice stackChoice
+	Attach bool
+	JSON   bool
+	Up     stack.UpOptions
+}
+
+func newUpCmd(f *Factory, run func(context.Context, *upOptions) error) *cobra.Command {
+	opts := &upOptions{IO: f.IO, Stack: f.Stack}
+	cmd := &cobra.Command{
+		Use:   "up [<service>...]",
+		Short: "Start the project and wait until it is healthy",
+		Long: `Start the project's services, or the named ones with what they depend on, wait until each is healthy, apply the
+migrations, load the metadata and print where everything is.
+
+The driver "docker" runs containers, "native" runs processes on this machine; "auto" takes docker where an engine answers.
+A service that does not become healthy in time is reported with its last probe and its last log lines; the others keep
+running and the exit code is 5.`,
+		Example: `  nself up
+  nself up golang
+  nself up --auto-ports --wait-timeout 5m`,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			opts.Up.Services = args
+			if opts.Up.WaitTimeout <= 0 {
+				return fmt.Errorf("%w: --wait-timeout must be above 0, got %s", errdefs.ErrUsage, opts.Up.WaitTimeout)
+			}
+			return run(cmd.Context(), opts)
+		},
+		ValidArgsFunction: f.completeServices,
+	}
+	opts.Choice.addFlag(cmd)
+	cmd.Flags().DurationVar(&opts.Up.WaitTimeout, "wait-timeout", defaultWaitTimeout, "Give each service this `time` to become healthy")
+	cmd.Flags().BoolVar(&opts.Up.AutoPorts, "auto-ports", false, "Where a port is taken, pick a free one and write it to .env.local")
+	cmd.Flags().BoolVar(&opts.Attach, "attach", false, "Follow the logs afterwards; Ctrl-C stops following, not the project")
+	cmd.Flags().BoolVar(&opts.JSON, "json", false, "Print the final status as JSON")
+	return cmd
+}
+
+func runUp(ctx context.Context, opts *upOptions) error {
+	s, err := opts.Stack(ctx, opts.Choice)
+	if err != nil {
+		return err
+	}
+	start := time.Now()
+	opts.IO.Notef("%s\n", opts.IO.ErrTheme().Dim(fmt.Sprintf("%s with the %s driver (%s)", s.Config.ProjectName, s.Driver.Name(), s.Why)))
+	show := newEventDisplay(opts.IO)
+	opts.Up.Report = show.Event
+	err = s.Driver.Up(ctx, opts.Up)
+	show.Close()
+	if err != nil && !errors.Is(err, errdefs.ErrUnhealthy) {
+		return err
+	}
+	status, statusErr := s.Driver.Status(ctx)
+	if statusErr == nil {
+		if printErr := printReady(opts, status, time.Since(start), err == nil); printErr != nil {
+			return printErr
+		}
+	}
+	if err == nil && opts.Attach {
+		return follow(ctx, opts.IO, s.Driver, stack.LogsOptions{Services: opts.Up.Services, Follow: true, Tail: 1})
+	}
+	return errors.Join(err, statusErr)
+}
+
+// printReady writes what runs where; the last lines that a person sees after up.
+func printReady(opts *upOptions, status stack.Status, took time.Duration, healthy bool) error {
+	if opts.JSON {
+		return opts.IO.JSON(status)
+	}
+	t := opts.IO.ErrTheme()
+	if healthy {
+		opts.IO.Notef("\n%s in %s\n\n", t.Good("All healthy"), ui.Duration(took))
+	} else {
+		opts.IO.Notef("\n%s\n\n", t.Warn("Some services are not healthy; the others keep running"))
+	}
+	printURLs(opts.IO, status)
+	opts.IO.Notef("\n%s\n", t.Dim("Stop with nself down, look with nself status, read with nself logs -f"))
+	return nil
+}
