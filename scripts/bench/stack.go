@@ -1,0 +1,156 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"time"
+)
+
+// What the original nself (0.9.9, bash) takes for the same work, measured on a machine like this one.
+const (
+	originalFresh     = 1030 * time.Millisecond
+	originalUnchanged = 290 * time.Millisecond
+)
+
+// build measures nself build on a project with three runtimes: fresh, unchanged, one key changed.
+func (b *bench) build() error {
+	fmt.Println("nself build, three runtimes, whole process")
+	var fresh, unchanged, changed []time.Duration
+	for range b.runs {
+		dir, err := os.MkdirTemp("", "nself-bench-")
+		if err != nil {
+			return err
+		}
+		shop := filepath.Join(dir, "shop")
+		err = b.all(dir,
+			[]string{"init", "shop", "--runtime", "golang,nestjs,python"},
+			[]string{"-C", shop, "action", "new", "registerUser", "--runtime", "golang"})
+		if err != nil {
+			return err
+		}
+		for _, m := range []struct {
+			into *[]time.Duration
+			edit string
+		}{{&fresh, ""}, {&unchanged, ""}, {&changed, "HASURA_PORT=18080\n"}} {
+			if m.edit != "" {
+				if err := appendFile(filepath.Join(shop, ".env.local"), m.edit); err != nil {
+					return err
+				}
+			}
+			took, err := b.timed(shop, "build")
+			if err != nil {
+				return err
+			}
+			*m.into = append(*m.into, took)
+		}
+		os.RemoveAll(dir)
+	}
+	f, u, c := median(fresh), median(unchanged), median(changed)
+	row("fresh", ms(f), fmt.Sprintf("original %s, limit 60 ms", ms(originalFresh)), ratio(f, originalFresh))
+	row("unchanged", ms(u), fmt.Sprintf("original %s, limit 25 ms", ms(originalUnchanged)), ratio(u, originalUnchanged))
+	row("one key changed", ms(c), fmt.Sprintf("original %s", ms(originalFresh)), ratio(c, originalFresh))
+	return nil
+}
+
+// up measures the first nself up, warm ones, and down.
+func (b *bench) up() error {
+	fmt.Println("nself up and down, native driver, Go runtime, registerUser")
+	dir, err := os.MkdirTemp("", "nself-bench-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	if err := os.Chmod(dir, 0o755); err != nil { // Postgres runs as another user when this runs as root
+		return err
+	}
+	shop := filepath.Join(dir, "shop")
+	err = b.all(dir,
+		[]string{"init", "shop", "--runtime", "golang"},
+		[]string{"-C", shop, "action", "new", "registerUser", "--runtime", "golang"})
+	if err != nil {
+		return err
+	}
+	if err := freePorts(shop); err != nil {
+		return err
+	}
+	if err := b.all(shop, []string{"build"}); err != nil {
+		return err
+	}
+	defer b.all(shop, []string{"down", "--driver", "native", "--volumes"}) //nolint:errcheck // the figures are out by then
+	first, err := b.timed(shop, "up", "--driver", "native")
+	if err != nil {
+		return err
+	}
+	var warm, down []time.Duration
+	for range min(b.runs, 7) {
+		took, err := b.timed(shop, "down", "--driver", "native")
+		if err != nil {
+			return err
+		}
+		down = append(down, took)
+		took, err = b.timed(shop, "up", "--driver", "native")
+		if err != nil {
+			return err
+		}
+		warm = append(warm, took)
+	}
+	row("up, the very first", ms(first), "limit 5 s (initdb, compile)", ratio(first, 5*time.Second)+" of the limit")
+	row("up, warm", ms(median(warm)), "limit 1 s", ratio(median(warm), time.Second)+" of the limit")
+	row("down", ms(median(down)), "limit 2 s", ratio(median(down), 2*time.Second)+" of the limit")
+	return nil
+}
+
+func ratio(a, b time.Duration) string { return fmt.Sprintf("ratio %.3f", float64(a)/float64(b)) }
+
+// all runs several nself commands in dir.
+func (b *bench) all(dir string, commands ...[]string) error {
+	for _, args := range commands {
+		if _, err := b.timed(dir, args...); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (b *bench) timed(dir string, args ...string) (time.Duration, error) {
+	cmd := exec.Command(b.nself, args...)
+	cmd.Dir = dir
+	var out bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &out
+	start := time.Now()
+	if err := cmd.Run(); err != nil {
+		return 0, fmt.Errorf("nself %s: %w\n%s", strings.Join(args, " "), err, out.Bytes())
+	}
+	return time.Since(start), nil
+}
+
+// freePorts makes the project listen where nothing else does.
+func freePorts(project string) error {
+	var lines strings.Builder
+	for _, key := range []string{"HASURA_PORT", "POSTGRES_PORT", "REDIS_PORT", "MAILPIT_SMTP_PORT", "MAILPIT_UI_PORT", "GOLANG_PORT"} {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			return err
+		}
+		defer l.Close()
+		fmt.Fprintf(&lines, "%s=%d\n", key, l.Addr().(*net.TCPAddr).Port)
+	}
+	return appendFile(filepath.Join(project, ".env.local"), lines.String())
+}
+
+func appendFile(path, text string) error {
+	f, err := os.OpenFile(path, os.O_APPEND|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	if _, err := f.WriteString(text); err != nil {
+		f.Close()
+		return err
+	}
+	return f.Close()
+}
