@@ -1,0 +1,23 @@
+// Package actions implements the project's actions: one file for each. actions_gen.go lists them and types_gen.go has
+// their GraphQL types; nself rewrites both. Everything else is yours.
+package actions
+
+import (
+	"log/slog"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/nself-org/nself/templates/golang/internal/cache"
+	"github.com/nself-org/nself/templates/golang/internal/config"
+	"github.com/nself-org/nself/templates/golang/internal/mail"
+)
+
+// Deps is what handlers may use. A handler's constructor takes what it needs from here; add a field for whatever yours
+// need, and fill it in main.go.
+type Deps struct {
+	Log    *slog.Logger
+	Config config.Config
+	DB     *pgxpool.Pool
+	Cache  *cache.Cache
+	Mail   *mail.Mailer
+}

@@ -1,0 +1,57 @@
+package action
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strings"
+)
+
+// Session tells on whose behalf the engine calls. It is to be believed because the caller has proved that it knows the
+// admin secret.
+type Session struct {
+	// Role is "admin", or the role that the action's permissions let in. Empty: a direct call without a session.
+	Role string
+	// UserID is x-hasura-user-id, or empty.
+	UserID string
+	// Variables holds all session variables, keys in lower case.
+	Variables map[string]string
+}
+
+// Trusted says whether the caller is the admin, or a direct call with the admin secret and no session at all.
+func (s Session) Trusted() bool { return s.Role == "" || s.Role == "admin" }
+
+// newSession takes the variables of the body where it has some, and the X-Hasura-* headers otherwise. An empty header
+// counts as absent.
+func newSession(body map[string]any, header http.Header) Session {
+	given := body
+	if len(body) == 0 {
+		given = fromHeaders(header)
+	}
+	vars := make(map[string]string, len(given))
+	for name, value := range given {
+		switch v := value.(type) {
+		case nil:
+		case string:
+			vars[strings.ToLower(name)] = v
+		default:
+			vars[strings.ToLower(name)] = fmt.Sprint(v)
+		}
+	}
+	return Session{Role: vars["x-hasura-role"], UserID: vars["x-hasura-user-id"], Variables: vars}
+}
+
+func fromHeaders(header http.Header) map[string]any {
+	vars := map[string]any{}
+	// Text that is not JSON is as good as none: the two headers below may still be there.
+	_ = json.Unmarshal([]byte(header.Get("X-Hasura-Session-Variables")), &vars)
+	if vars == nil {
+		vars = map[string]any{}
+	}
+	for _, name := range []string{"X-Hasura-Role", "X-Hasura-User-Id"} {
+		if v := header.Get(name); v != "" {
+			vars[strings.ToLower(name)] = v
+		}
+	}
+	return vars
+}
