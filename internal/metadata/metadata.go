@@ -13,6 +13,8 @@ type Metadata struct {
 	CustomTypes    CustomTypes
 	InheritedRoles []InheritedRole
 	Rest           map[string]json.RawMessage
+	// Problems are the faults that [LoadDir] found while it read the files, warnings included.
+	Problems Problems
 }
 
 // Action is one custom mutation or query.
@@ -23,6 +25,10 @@ type Action struct {
 	Permissions []Permission     `json:"permissions,omitempty"`
 	// Pos is where the action stands on disk; zero for a document that came over HTTP.
 	Pos Pos `json:"-"`
+	// YAMLPos is where the action's entry in actions.yaml stands; zero where there is none.
+	YAMLPos Pos `json:"-"`
+	// KeyPos holds the places of the entry's keys in actions.yaml, such as "handler" or "timeout".
+	KeyPos map[string]Pos `json:"-"`
 }
 
 // ActionDefinition is the callable part of an action.
@@ -63,6 +69,7 @@ type Header struct {
 	Name         string `json:"name"`
 	Value        string `json:"value,omitempty"`
 	ValueFromEnv string `json:"value_from_env,omitempty"`
+	Pos          Pos    `json:"-"`
 }
 
 // Argument is one argument of an action; Type is GraphQL type syntax, such as "[OrderItem!]!".
@@ -70,12 +77,16 @@ type Argument struct {
 	Name        string `json:"name"`
 	Type        string `json:"type"`
 	Description string `json:"description,omitempty"`
+	// Default is the SDL default value, which Hasura drops; kept so that checks can warn. Never exported.
+	Default string `json:"-"`
+	Pos     Pos    `json:"-"`
 }
 
 // Permission lets one role see and run an action.
 type Permission struct {
 	Role    string `json:"role"`
 	Comment string `json:"comment,omitempty"`
+	Pos     Pos    `json:"-"`
 }
 
 // InheritedRole unites the permissions of other roles.
@@ -139,6 +150,7 @@ type EnumValue struct {
 	Value        string `json:"value"`
 	Description  string `json:"description,omitempty"`
 	IsDeprecated bool   `json:"is_deprecated,omitempty"`
+	Pos          Pos    `json:"-"`
 }
 
 // Pos is a place in a file on disk, path relative to the project, line from 1.
