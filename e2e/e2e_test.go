@@ -170,7 +170,7 @@ func cmdEventually(ts *testscript.TestScript, neg bool, args []string) {
 		if time.Now().After(deadline) {
 			ts.Fatalf("%s: still failing after %s: %v", strings.Join(args[1:], " "), limit, err)
 		}
-		time.Sleep(50 * time.Millisecond) //nolint:forbidigo // polls a foreign process until a deadline
+		wait(50 * time.Millisecond)
 	}
 }
 
