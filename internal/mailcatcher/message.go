@@ -54,6 +54,9 @@ func parseMessage(raw []byte) *message {
 	}
 	m := newMessage(env.Root.Header, raw)
 	m.Text, m.HTML = env.Text, env.HTML
+	if m.Text == "" && m.HTML == "" {
+		m.Text = untypedText(env.Root)
+	}
 	for _, p := range slices.Concat(env.Inlines, env.OtherParts) {
 		if p.FileName != "" || p.ContentID != "" {
 			m.Inline = append(m.Inline, p)
@@ -96,13 +99,25 @@ func countFold(text, word []byte, limit int) int {
 	return n
 }
 
+// untypedText is the text of the parts that name no type: they are plain text (RFC 2045, section 5.2), but the parser
+// passes over them. curl sends such mails.
+func untypedText(root *enmime.Part) string {
+	var b strings.Builder
+	for _, p := range root.DepthMatchAll(func(p *enmime.Part) bool { return p.FirstChild == nil && p.ContentType == "" }) {
+		if p.Disposition == "" {
+			b.Write(p.Content)
+		}
+	}
+	return strings.ToValidUTF8(b.String(), "\uFFFD")
+}
+
 func unparsed(raw []byte, err error) *message {
 	header := textproto.MIMEHeader{}
 	if msg, err := mail.ReadMessage(bytes.NewReader(raw)); err == nil {
 		header = textproto.MIMEHeader(msg.Header)
 	}
 	m := newMessage(header, raw)
-	m.Problem = err.Error()
+	m.Problem = cut(clean(err.Error()), maxSnippetRunes)
 	m.Text = strings.ToValidUTF8(string(raw[:min(len(raw), 1<<20)]), "\uFFFD")
 	return m
 }
