@@ -1,0 +1,139 @@
+package gateway
+
+import (
+	"github.com/vektah/gqlparser/v2/ast"
+
+	"github.com/nself-org/nself/internal/action"
+)
+
+// maxSelections bounds the fields that one operation selects once fragments are put in place: fragments that spread each
+// other can double at every step.
+const maxSelections = 20_000
+
+// mergedField is a field of a selection set after fragments, conditions and merging.
+type mergedField struct {
+	*ast.Field
+	sets []ast.SelectionSet // the sub-selections of all its occurrences
+}
+
+// compiler checks one operation against a role's schema.
+type compiler struct {
+	schema *roleSchema
+	op     *operation
+	scope  action.Scope
+	depth  int
+	count  int
+	buf    []byte
+}
+
+// collect puts the fields of one object in order: fragments spread, conditions applied, equal response names merged.
+func (c *compiler) collect(typeName string, sets []ast.SelectionSet) ([]*mergedField, *action.Error) {
+	var fields []*mergedField
+	for _, set := range sets {
+		var err *action.Error
+		if fields, err = c.collectSet(fields, typeName, set); err != nil {
+			return nil, err
+		}
+	}
+	return fields, nil
+}
+
+func (c *compiler) collectSet(fields []*mergedField, typeName string, set ast.SelectionSet) ([]*mergedField, *action.Error) {
+	for _, s := range set {
+		if c.count++; c.count > maxSelections {
+			return nil, invalid("the query selects too many fields")
+		}
+		var (
+			err     *action.Error
+			keep    bool
+			inner   ast.SelectionSet
+			applies bool
+		)
+		switch s := s.(type) {
+		case *ast.Field:
+			if keep, err = c.included(s.Directives, "a field"); err == nil && keep {
+				fields, err = c.merge(fields, s)
+			}
+			if err != nil {
+				return nil, err
+			}
+			continue
+		case *ast.InlineFragment:
+			applies = s.TypeCondition == "" || s.TypeCondition == typeName
+			keep, err = c.included(s.Directives, "an inline fragment")
+			inner = s.SelectionSet
+		case *ast.FragmentSpread:
+			f := c.op.fragments.ForName(s.Name)
+			applies = f.TypeCondition == typeName
+			// Hasura turns spreads into inline fragments before it looks at directives.
+			keep, err = c.included(s.Directives, "an inline fragment")
+			inner = f.SelectionSet
+		}
+		if err != nil {
+			return nil, err
+		}
+		if keep && applies {
+			if fields, err = c.collectSet(fields, typeName, inner); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return fields, nil
+}
+
+// merge adds a field, or joins it with one of the same response name, which must be the same field.
+func (c *compiler) merge(fields []*mergedField, f *ast.Field) ([]*mergedField, *action.Error) {
+	for _, known := range fields {
+		if known.Alias != f.Alias {
+			continue
+		}
+		if known.Name != f.Name {
+			return nil, invalid("selection of both '" + known.Name + "' and '" + f.Name +
+				"' specify the same response name, '" + f.Alias + "'")
+		}
+		if !sameArguments(known.Arguments, f.Arguments) {
+			return nil, invalid("inconsistent arguments between multiple selections of field '" + f.Name + "'")
+		}
+		if len(f.SelectionSet) > 0 {
+			known.sets = append(known.sets, f.SelectionSet)
+		}
+		return fields, nil
+	}
+	m := &mergedField{Field: f}
+	if len(f.SelectionSet) > 0 {
+		m.sets = []ast.SelectionSet{f.SelectionSet}
+	}
+	return append(fields, m), nil
+}
+
+// sameArguments compares arguments regardless of order.
+func sameArguments(a, b ast.ArgumentList) bool {
+	if len(a) != len(b) {
+		return false
+	}
+	for _, x := range a {
+		y := b.ForName(x.Name)
+		if y == nil || !sameValue(x.Value, y.Value) {
+			return false
+		}
+	}
+	return true
+}
+
+func sameValue(a, b *ast.Value) bool {
+	if a.Kind != b.Kind || a.Raw != b.Raw || len(a.Children) != len(b.Children) {
+		return false
+	}
+	for i, child := range a.Children {
+		other := b.Children[i]
+		if a.Kind == ast.ObjectValue {
+			value := b.Children.ForName(child.Name)
+			if value == nil || !sameValue(child.Value, value) {
+				return false
+			}
+		} else if !sameValue(child.Value, other.Value) {
+			return false
+		}
+	}
+	return true
+}

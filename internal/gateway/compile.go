@@ -1,0 +1,199 @@
+package gateway
+
+import (
+	"github.com/vektah/gqlparser/v2/ast"
+
+	"github.com/nself-org/nself/internal/action"
+)
+
+// plan is an operation ready to execute: its root fields in the order of the request.
+type plan struct {
+	fields []plannedField
+}
+
+// plannedField is one root field. Exactly one of action, constant and meta is set.
+type plannedField struct {
+	key []byte // the response name as a JSON key with its colon
+
+	action    *boundAction
+	selection *action.Selection
+	input     []byte           // the arguments as JSON, where no variable is in them
+	arguments ast.ArgumentList // otherwise
+
+	constant []byte // JSON: __typename and no_queries_available
+	meta     *metaField
+}
+
+// compile checks the operation with the values of one request and plans it.
+func compile(r *roleSchema, op *operation, scope action.Scope) (*plan, *action.Error) {
+	c := &compiler{schema: r, op: op, scope: scope}
+	if err := c.operationDirectives(); err != nil {
+		return nil, err
+	}
+	fields, err := c.collect(op.root, []ast.SelectionSet{op.ast.SelectionSet})
+	if err != nil {
+		return nil, err.Under("selectionSet")
+	}
+	p := &plan{}
+	for _, f := range fields {
+		planned, err := c.rootField(f)
+		if err != nil {
+			return nil, err.Under(f.Name).Under("selectionSet")
+		}
+		planned.key = append(action.AppendString(nil, f.Alias), ':')
+		p.fields = append(p.fields, planned)
+	}
+	return p, nil
+}
+
+func (c *compiler) rootField(f *mergedField) (plannedField, *action.Error) {
+	if f.Name == "__typename" {
+		return plannedField{constant: action.AppendString(nil, c.op.root)}, nil
+	}
+	if a := c.schema.action(c.op.root, f.Name); a != nil {
+		return c.actionField(a, f)
+	}
+	if c.op.root == queryRoot {
+		switch {
+		case f.Name == "__schema" || f.Name == "__type":
+			meta, err := c.metaRoot(f)
+			return plannedField{meta: meta}, err
+		case f.Name == noQueriesField && len(c.schema.queries) == 0:
+			if err := c.leaf(f, nil); err != nil {
+				return plannedField{}, err
+			}
+			return plannedField{constant: action.AppendString(nil, noQueriesText)}, nil
+		}
+	}
+	return plannedField{}, unknownField(f.Name, c.op.root)
+}
+
+func unknownField(name, typeName string) *action.Error {
+	return invalid("field '" + name + "' not found in type: '" + typeName + "'")
+}
+
+// actionField plans the call of an action.
+func (c *compiler) actionField(a *boundAction, f *mergedField) (plannedField, *action.Error) {
+	p := plannedField{action: a}
+	base := a.Output.Base()
+	if base.Kind != action.Object {
+		if err := c.leaf(f, a.Args); err != nil {
+			return p, err
+		}
+	} else if err := c.knownArguments(f, a.Args); err != nil {
+		return p, err
+	}
+	input, err := action.CoerceFields(nil, a.Args, argument(f.Arguments), c.scope)
+	if err != nil {
+		return p, err.Under("args")
+	}
+	if hasVariables(f.Arguments) {
+		p.arguments = f.Arguments
+	} else {
+		p.input = input
+	}
+	if base.Kind == action.Object {
+		p.selection, err = c.selection(base, f.sets)
+	}
+	return p, err
+}
+
+// leaf checks a field without a selection set.
+func (c *compiler) leaf(f *mergedField, args []*action.Field) *action.Error {
+	if len(f.sets) > 0 {
+		return invalid("unexpected subselection set for non-object field")
+	}
+	return c.knownArguments(f, args)
+}
+
+// knownArguments refuses arguments that the field does not have.
+func (c *compiler) knownArguments(f *mergedField, args []*action.Field) *action.Error {
+	for _, given := range f.Arguments {
+		known := false
+		for _, arg := range args {
+			known = known || arg.Name == given.Name
+		}
+		if !known {
+			return invalid("'" + f.Name + "' has no argument named '" + given.Name + "'")
+		}
+	}
+	return nil
+}
+
+// selection checks what is selected of an object.
+func (c *compiler) selection(t *action.Type, sets []ast.SelectionSet) (*action.Selection, *action.Error) {
+	sel, err := c.selectionIn(t, sets)
+	if err != nil {
+		return nil, err.Under("selectionSet")
+	}
+	return sel, nil
+}
+
+func (c *compiler) selectionIn(t *action.Type, sets []ast.SelectionSet) (*action.Selection, *action.Error) {
+	if len(sets) == 0 {
+		return nil, invalid("missing selection set for '" + t.Name + "'")
+	}
+	if err := c.descend(); err != nil {
+		return nil, err
+	}
+	defer c.ascend()
+	fields, err := c.collect(t.Name, sets)
+	if err != nil {
+		return nil, err
+	}
+	sel := &action.Selection{Object: t}
+	for _, f := range fields {
+		selected := action.SelectedField{Key: f.Alias, Index: -1}
+		if f.Name != "__typename" {
+			selected.Index = t.FieldIndex(f.Name)
+			if selected.Index < 0 {
+				return nil, unknownField(f.Name, t.Name).Under(f.Name)
+			}
+			var err *action.Error
+			if base := t.Fields[selected.Index].Type.Base(); base.Kind == action.Object {
+				if err = c.knownArguments(f, nil); err == nil {
+					selected.Sub, err = c.selection(base, f.sets)
+				}
+			} else {
+				err = c.leaf(f, nil)
+			}
+			if err != nil {
+				return nil, err.Under(f.Name)
+			}
+		}
+		sel.Fields = append(sel.Fields, selected)
+	}
+	return sel, nil
+}
+
+// descend enters a nested selection, within the limit.
+func (c *compiler) descend() *action.Error {
+	if c.depth++; c.depth > c.schema.maxDepth {
+		return invalid("the query is nested too deeply")
+	}
+	return nil
+}
+
+func (c *compiler) ascend() { c.depth-- }
+
+// hasVariables tells whether a variable stands anywhere in arguments.
+func hasVariables(list ast.ArgumentList) bool {
+	for _, arg := range list {
+		if valueHasVariables(arg.Value) {
+			return true
+		}
+	}
+	return false
+}
+
+func valueHasVariables(v *ast.Value) bool {
+	if v.Kind == ast.Variable {
+		return true
+	}
+	for _, child := range v.Children {
+		if valueHasVariables(child.Value) {
+			return true
+		}
+	}
+	return false
+}

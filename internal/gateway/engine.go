@@ -1,0 +1,99 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+
+	"github.com/nself-org/nself/internal/errdefs"
+	"github.com/nself-org/nself/internal/metadata"
+	"github.com/nself-org/nself/internal/webhook"
+)
+
+// Engine answers requests from the metadata that was loaded last. It is safe for concurrent use.
+type Engine struct {
+	opt     Options
+	log     *slog.Logger
+	cors    cors
+	client  *webhook.Client
+	current atomic.Pointer[snapshot]
+	work    sync.Pool
+
+	draining atomic.Bool
+	inFlight atomic.Int64
+	idle     chan struct{} // closed when draining and nothing is in flight
+	idleOnce sync.Once
+}
+
+// New makes an Engine with empty metadata.
+func New(o Options) (*Engine, error) {
+	if o.Auth == nil || o.Log == nil {
+		return nil, errors.New("gateway: Options.Auth and Options.Log are required")
+	}
+	o = o.withDefaults()
+	origins, err := parseCORS(o)
+	if err != nil {
+		return nil, errdefs.As(errdefs.ErrInvalid, err)
+	}
+	e := &Engine{
+		opt:  o,
+		log:  o.Log,
+		cors: origins,
+		client: webhook.NewClient(webhook.Options{
+			MaxResponseBytes: o.MaxResponseBytes,
+			TLS:              o.TLS,
+		}),
+		idle: make(chan struct{}),
+	}
+	e.work.New = func() any { return new(work) }
+	if _, err := e.Load(&metadata.Metadata{Version: 3}); err != nil {
+		return nil, err
+	}
+	return e, nil
+}
+
+// Load replaces the metadata. Requests under way end with the metadata they began with. What cannot be served is left out
+// and reported; everything else is served. The metadata must not be changed afterwards.
+func (e *Engine) Load(md *metadata.Metadata) ([]Inconsistency, error) {
+	s, err := e.build(md)
+	if err != nil {
+		return nil, err
+	}
+	e.current.Store(s)
+	e.log.Info("metadata loaded", slog.Int("actions", len(s.actions)), slog.Int("roles", len(s.roles)),
+		slog.Int("inconsistencies", len(s.inconsistencies)))
+	return s.inconsistencies, nil
+}
+
+// enter counts a request in, unless the engine is draining.
+func (e *Engine) enter() bool {
+	e.inFlight.Add(1)
+	if e.draining.Load() {
+		e.leave()
+		return false
+	}
+	return true
+}
+
+func (e *Engine) leave() {
+	if e.inFlight.Add(-1) == 0 && e.draining.Load() {
+		e.idleOnce.Do(func() { close(e.idle) })
+	}
+}
+
+// Shutdown refuses new requests with status 503 and waits for those under way, until ctx ends. It is the owner's task to
+// shut the HTTP server down.
+func (e *Engine) Shutdown(ctx context.Context) error {
+	e.draining.Store(true)
+	e.inFlight.Add(1)
+	e.leave() // closes idle if nothing is under way
+	select {
+	case <-e.idle:
+		e.client.Close()
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}

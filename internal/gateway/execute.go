@@ -1,0 +1,223 @@
+package gateway
+
+import (
+	"log/slog"
+	"net/http"
+	"slices"
+	"time"
+
+	"github.com/nself-org/nself/internal/action"
+	"github.com/nself-org/nself/internal/auth"
+	"github.com/nself-org/nself/internal/webhook"
+)
+
+// work is memory that one request after another uses.
+type work struct {
+	body    []byte
+	scope   action.Scope
+	inputs  []byte // the coerced arguments of all root fields, one after another
+	ends    []int  // where each of them ends
+	session []byte
+	payload []byte
+	headers []webhook.Field
+	out     []byte
+}
+
+// maxKeptBuffer bounds what an unusual request leaves behind in the pool.
+const maxKeptBuffer = 256 << 10
+
+// reset makes w ready for another request; views of old buffers must not keep memory alive.
+func (w *work) reset() {
+	clear(w.scope)
+	clear(w.headers)
+	for _, buf := range []*[]byte{&w.body, &w.inputs, &w.session, &w.payload, &w.out} {
+		if cap(*buf) > maxKeptBuffer {
+			*buf = nil
+		}
+		*buf = (*buf)[:0]
+	}
+	w.scope, w.ends, w.headers = w.scope[:0], w.ends[:0], w.headers[:0]
+}
+
+// exchange is one HTTP request on a GraphQL endpoint.
+type exchange struct {
+	engine    *Engine
+	request   *http.Request
+	session   auth.Session
+	schema    *roleSchema
+	requestID string
+	batch     bool
+	cookies   []string // Set-Cookie values for the client
+	*work
+}
+
+// internals tells whether the caller may see internal details.
+func (x *exchange) internals() bool {
+	return x.engine.opt.DevMode || x.session.Admin && !x.engine.opt.HideAdminInternals
+}
+
+// answer executes one GraphQL request and appends the body of its answer to x.out. On an error x.out is as before.
+func (x *exchange) answer(req *graphqlRequest) *action.Error {
+	op, err := x.schema.operation(req)
+	if err != nil {
+		return err
+	}
+	clear(x.scope)
+	x.scope, err = op.bind(x.scope[:0], req.variables)
+	if err != nil {
+		return err
+	}
+	p, err := op.plan(x.schema, x.scope)
+	if err != nil {
+		return err
+	}
+	if err := x.coerce(p); err != nil {
+		return err
+	}
+	start := len(x.out)
+	x.out = append(x.out, `{"data":{`...)
+	from := 0
+	for i := range p.fields {
+		f := &p.fields[i]
+		if i > 0 {
+			x.out = append(x.out, ',')
+		}
+		x.out = append(x.out, f.key...)
+		to := x.ends[i]
+		if err := x.field(op, f, x.inputs[from:to]); err != nil {
+			x.out = x.out[:start]
+			return err
+		}
+		from = to
+	}
+	x.out = append(x.out, "}}"...)
+	return nil
+}
+
+// coerce checks the arguments of every field before the first handler is called.
+func (x *exchange) coerce(p *plan) *action.Error {
+	x.inputs, x.ends = x.inputs[:0], x.ends[:0]
+	for i := range p.fields {
+		f := &p.fields[i]
+		if f.arguments != nil {
+			var err *action.Error
+			x.inputs, err = action.CoerceFields(x.inputs, f.action.Args, argument(f.arguments), x.scope)
+			if err != nil {
+				return err.Under("args").Under(f.action.Name).Under("selectionSet")
+			}
+		} else {
+			x.inputs = append(x.inputs, f.input...)
+		}
+		x.ends = append(x.ends, len(x.inputs))
+	}
+	return nil
+}
+
+// field appends the value of one root field.
+func (x *exchange) field(op *operation, f *plannedField, input []byte) *action.Error {
+	switch {
+	case f.action != nil:
+		return x.call(op, f, input)
+	case f.meta != nil:
+		var err *action.Error
+		x.out, err = f.meta.append(x.out, x.schema.introspection(), x.scope)
+		return err
+	default:
+		x.out = append(x.out, f.constant...)
+	}
+	return nil
+}
+
+// call asks the handler of an action and appends what was selected of its answer.
+func (x *exchange) call(op *operation, f *plannedField, input []byte) *action.Error {
+	a := f.action
+	if len(x.work.session) == 0 {
+		x.work.session = action.AppendVariables(x.work.session, x.session.Vars)
+	}
+	c := action.Call{Action: a.Name, Input: input, RequestQuery: op.requestQuery, Session: x.work.session}
+	x.payload = c.AppendPayload(x.payload[:0])
+	var err *action.Error
+	clear(x.headers)
+	if x.headers, err = a.headers.Append(x.headers[:0], x.request.Header, x.request.Host); err != nil {
+		return err
+	}
+	x.headers = appendTrace(x.headers, x.request.Header)
+
+	req := &webhook.Request{Target: a.target, Header: x.headers, Body: x.payload, Timeout: a.timeout}
+	details := &callDetails{action: a, call: &c}
+	if a.transform.request != nil {
+		if err := x.transformRequest(a, req, details); err != nil {
+			return err
+		}
+	}
+	began := x.engine.opt.now()
+	resp, callErr := x.engine.client.Do(req)
+	x.logCall(a, resp, callErr, x.engine.opt.now().Sub(began))
+	if callErr != nil {
+		return details.exception(callErr, req)
+	}
+	defer resp.Release()
+	details.response = resp
+	body := resp.Body
+	if a.transform.response != nil {
+		if body, err = x.transformResponse(a, resp, details); err != nil {
+			return err
+		}
+	}
+	if x.out, err = x.interpret(f, resp.Status, body, details); err != nil {
+		return err
+	}
+	if !a.Query && !x.batch {
+		x.cookies = append(x.cookies, resp.SetCookies()...)
+	}
+	return nil
+}
+
+// interpret reads an answer by its status and appends the result. Whether it is JSON comes first, as in Hasura.
+func (x *exchange) interpret(f *plannedField, status int, body []byte, d *callDetails) ([]byte, *action.Error) {
+	d.body = body
+	if !action.ValidJSON(body) {
+		return x.out, d.notJSON()
+	}
+	text := action.Trim(action.Text(body))
+	switch {
+	case status >= 200 && status < 300:
+		start := len(x.out)
+		out, err := action.Result(x.out, f.action.Output, f.selection, text)
+		if err != nil {
+			return out[:start], d.with(err, `"unexpected response"`)
+		}
+		return out, nil
+	case status >= 400 && status < 500:
+		err, described := action.HandlerError(status, text)
+		if !described {
+			return x.out, d.with(err, `"unexpected response"`)
+		}
+		return x.out, err
+	}
+	return x.out, d.badStatus(status)
+}
+
+// logCall writes one line about a call: what was called and how it ended, nothing of what was said.
+func (x *exchange) logCall(a *boundAction, resp *webhook.Response, callErr error, took time.Duration) {
+	level, status := slog.LevelInfo, 0
+	if callErr != nil {
+		level = slog.LevelWarn
+	} else {
+		status = resp.Status
+	}
+	ctx := x.request.Context()
+	if !x.engine.log.Enabled(ctx, level) {
+		return
+	}
+	attrs := [5]slog.Attr{
+		slog.String("action", a.Name), slog.Int("status", status), slog.Duration("duration", took),
+		slog.String("request_id", x.requestID),
+	}
+	if callErr != nil {
+		attrs[4] = slog.String("error", callErr.Error())
+		x.engine.log.LogAttrs(ctx, level, "webhook-log", attrs[:]...)
+		return
+	}
+	x.engine.log.LogAttrs(ctx, level, "webhook-log", slices.Clip(attrs[:4])...)
+}

@@ -1,0 +1,195 @@
+package gateway
+
+import (
+	"errors"
+	"io"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/nself-org/nself/internal/action"
+	"github.com/nself-org/nself/internal/auth"
+)
+
+// graphqlRequest is one GraphQL request: texts of JSON values, "" for what the client left out.
+type graphqlRequest struct {
+	query, variables, operationName string
+}
+
+// readRequest reads the members of a request; text is a JSON value.
+func readRequest(text string) (graphqlRequest, *action.Error) {
+	var r graphqlRequest
+	if text[0] != '{' {
+		return r, parseFailed("expected Object, but encountered another kind of value")
+	}
+	members := action.NewMembers(text)
+	for {
+		key, value, ok := members.Next()
+		if !ok {
+			break
+		}
+		if value == "null" {
+			continue
+		}
+		switch key {
+		case "query":
+			if value[0] != '"' {
+				return r, parseFailed("expected String for the query").Under("query")
+			}
+			r.query = value
+		case "variables":
+			if value[0] != '{' {
+				return r, parseFailed("expected Object for the variables").Under("variables")
+			}
+			r.variables = value
+		case "operationName":
+			if value[0] != '"' {
+				return r, parseFailed("expected String for the operation name").Under("operationName")
+			}
+			r.operationName = value
+		}
+	}
+	if r.query == "" {
+		return r, parseFailed(`key "query" not found`)
+	}
+	return r, nil
+}
+
+func parseFailed(message string) *action.Error {
+	return &action.Error{Code: action.CodeParseFailed, Message: message}
+}
+
+// serveGraphQL answers POST on a GraphQL endpoint. keepStatus gives errors their own status; otherwise it is always 200.
+func (e *Engine) serveGraphQL(w http.ResponseWriter, r *http.Request, requestID string, keepStatus bool) {
+	began := e.opt.now()
+	wk := e.work.Get().(*work) //nolint:forcetypeassert // the pool holds nothing else
+	defer func() {
+		wk.reset()
+		e.work.Put(wk)
+	}()
+	x := exchange{engine: e, request: r, requestID: requestID, work: wk}
+	failed := x.run(w)
+	status := http.StatusOK
+	if failed != nil && (keepStatus || e.opt.Preserve401 && failed.HTTPStatus() == http.StatusUnauthorized) {
+		status = failed.HTTPStatus()
+	}
+	for _, cookie := range x.cookies {
+		w.Header().Add("Set-Cookie", cookie)
+	}
+	writeJSON(w, status, x.out)
+	e.logHTTP(r, requestID, status, x.session.Role, failed, e.opt.now().Sub(began))
+}
+
+// run authenticates and answers into x.out. The error, already written there, is for the status and the log.
+func (x *exchange) run(w http.ResponseWriter) (failed *action.Error) {
+	e := x.engine
+	if err := x.read(w); err != nil {
+		x.out = err.AppendGraphQL(x.out, false)
+		return err
+	}
+	session, refused := e.opt.Auth.Authenticate(x.request.Context(),
+		auth.Request{Headers: auth.HTTPHeaders(x.request.Header), Body: x.body})
+	if refused != nil {
+		err := authError(refused)
+		x.out = err.AppendGraphQL(x.out, false)
+		return err
+	}
+	x.session = session
+	x.cookies = session.SetCookies
+	x.schema = e.current.Load().role(session.Role)
+	if !action.ValidJSON(x.body) {
+		err := &action.Error{Code: action.CodeInvalidJSON, Message: "Error in $: not a valid json value"}
+		x.out = err.AppendGraphQL(x.out, false)
+		return err
+	}
+	text := action.Trim(action.Text(x.body))
+	if text[0] != '[' {
+		return x.one(text)
+	}
+	x.batch = true
+	x.out = append(x.out, '[')
+	elements := action.NewElements(text)
+	for i := 0; ; i++ {
+		element, ok := elements.Next()
+		if !ok {
+			break
+		}
+		if i > 0 {
+			x.out = append(x.out, ',')
+		}
+		_ = x.one(element) // each entry has its own errors; the batch itself succeeds
+	}
+	x.out = append(x.out, ']')
+	return nil
+}
+
+// one answers a single request of the body.
+func (x *exchange) one(text string) *action.Error {
+	req, err := readRequest(text)
+	if err == nil {
+		err = x.answer(&req)
+	}
+	if err != nil {
+		x.out = err.AppendGraphQL(x.out, x.internals())
+	}
+	return err
+}
+
+// read reads the body, within the limit.
+func (x *exchange) read(w http.ResponseWriter) *action.Error {
+	limit := x.engine.opt.MaxRequestBytes
+	length := x.request.ContentLength
+	if length > limit {
+		return tooLarge(limit)
+	}
+	if length >= 0 {
+		if int64(cap(x.body)) < length {
+			x.body = make([]byte, length)
+		}
+		x.body = x.body[:length]
+		if _, err := io.ReadFull(x.request.Body, x.body); err != nil {
+			return &action.Error{Code: action.CodeUnexpected, Message: "the request body could not be read"}
+		}
+		return nil
+	}
+	body, err := io.ReadAll(http.MaxBytesReader(w, x.request.Body, limit))
+	if err != nil {
+		if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
+			return tooLarge(limit)
+		}
+		return &action.Error{Code: action.CodeUnexpected, Message: "the request body could not be read"}
+	}
+	x.body = append(x.body[:0], body...)
+	return nil
+}
+
+func tooLarge(limit int64) *action.Error {
+	return &action.Error{
+		Status: http.StatusRequestEntityTooLarge, Code: action.CodeUnexpectedPayload,
+		Message: "the request body is larger than " + strconv.FormatInt(limit, 10) + " bytes",
+	}
+}
+
+// authError words a refusal as an answer.
+func authError(refused *auth.Error) *action.Error {
+	return &action.Error{
+		Status: refused.Status, Message: refused.Message, Code: refused.Code, Path: strings.TrimPrefix(refused.Path, "$"),
+	}
+}
+
+var jsonContentType = []string{"application/json; charset=utf-8"}
+
+// writeJSON sends a body. net/http finds the length of a short one itself.
+func writeJSON(w http.ResponseWriter, status int, body []byte) {
+	h := w.Header()
+	h["Content-Type"] = jsonContentType
+	if len(body) > 2048 {
+		h["Content-Length"] = []string{strconv.Itoa(len(body))}
+	}
+	w.WriteHeader(status)
+	_, _ = w.Write(body) // the client is gone when this fails; there is nobody to tell
+}
+
+// since is the time that has passed on the engine's clock.
+func (e *Engine) since(t time.Time) time.Duration { return e.opt.now().Sub(t) }

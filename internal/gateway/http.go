@@ -1,0 +1,168 @@
+package gateway
+
+import (
+	"encoding/json"
+	"log/slog"
+	"net/http"
+	"runtime/debug"
+	"time"
+
+	"github.com/nself-org/nself/internal/action"
+	"github.com/nself-org/nself/internal/auth"
+)
+
+// Handler serves all endpoints.
+func (e *Engine) Handler() http.Handler { return http.HandlerFunc(e.serve) }
+
+func (e *Engine) serve(w http.ResponseWriter, r *http.Request) {
+	requestID := r.Header.Get("X-Request-Id")
+	if requestID == "" {
+		requestID = newRequestID()
+		r.Header["X-Request-Id"] = []string{requestID} // handlers get it with the client's headers
+	}
+	w.Header()["X-Request-Id"] = []string{requestID}
+	if !e.enter() {
+		w.Header().Set("Connection", "close")
+		e.fail(w, &action.Error{
+			Status: http.StatusServiceUnavailable, Code: action.CodeUnexpected, Message: "the server is shutting down",
+		})
+		return
+	}
+	defer e.leave()
+	defer e.recovered(w, r, requestID)
+	if e.cors.answer(w, r) {
+		return
+	}
+	e.route(w, r, requestID)
+}
+
+// recovered turns a panic into an answer: one broken request must not take others with it.
+func (e *Engine) recovered(w http.ResponseWriter, r *http.Request, requestID string) {
+	cause := recover()
+	if cause == nil {
+		return
+	}
+	if cause == http.ErrAbortHandler { //nolint:errorlint // the sentinel is thrown as it is
+		panic(cause)
+	}
+	e.log.ErrorContext(r.Context(), "request panicked", slog.Any("cause", cause), slog.String("request_id", requestID),
+		slog.String("stack", string(debug.Stack())))
+	e.fail(w, &action.Error{
+		Status: http.StatusInternalServerError, Code: action.CodeUnexpected, Message: "internal error",
+	})
+}
+
+func (e *Engine) route(w http.ResponseWriter, r *http.Request, requestID string) {
+	post, get := r.Method == http.MethodPost, r.Method == http.MethodGet || r.Method == http.MethodHead
+	switch path := r.URL.Path; {
+	case post && path == "/v1/graphql":
+		e.serveGraphQL(w, r, requestID, false)
+		return
+	case post && path == "/v1alpha1/graphql":
+		e.serveGraphQL(w, r, requestID, true)
+		return
+	case get && path == "/healthz", get && path == "/hasura/healthz":
+		e.serveHealth(w, r)
+	case get && path == "/v1/version":
+		e.serveVersion(w)
+	case get && path == "/v1alpha1/config":
+		e.serveConfig(w, r)
+	case get && path == "/v1/graphql":
+		err := &action.Error{Code: action.CodeNotSupported, Message: "PersistedQueryNotSupported"}
+		writeJSON(w, http.StatusOK, err.AppendGraphQL(nil, false))
+	case get && path == "/":
+		e.serveLanding(w)
+	default:
+		e.fail(w, &action.Error{Status: http.StatusNotFound, Code: action.CodeNotFound, Message: "resource does not exist"})
+	}
+}
+
+// fail answers with the flat error envelope.
+func (e *Engine) fail(w http.ResponseWriter, err *action.Error) {
+	writeJSON(w, err.HTTPStatus(), err.AppendFlat(nil, false))
+}
+
+func (e *Engine) serveHealth(w http.ResponseWriter, r *http.Request) {
+	status, text := http.StatusOK, "OK"
+	if len(e.current.Load().inconsistencies) > 0 {
+		text = "WARN: inconsistent objects in schema"
+		if r.URL.Query().Get("strict") == "true" {
+			status, text = http.StatusInternalServerError, "ERROR: inconsistent objects in schema"
+		}
+	}
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	w.WriteHeader(status)
+	_, _ = w.Write([]byte(text))
+}
+
+func (e *Engine) serveVersion(w http.ResponseWriter) {
+	body := action.AppendString([]byte(`{"version":`), e.opt.Version)
+	writeJSON(w, http.StatusOK, append(body, `,"server_type":"ce"}`...))
+}
+
+// configAnswer is the body of /v1alpha1/config. What this server does not have is reported as switched off.
+type configAnswer struct {
+	Version                string   `json:"version"`
+	FunctionPermissions    bool     `json:"is_function_permissions_inferred"`
+	RemotePermissions      bool     `json:"is_remote_schema_permissions_enabled"`
+	AdminSecretSet         bool     `json:"is_admin_secret_set"`
+	AuthHookSet            bool     `json:"is_auth_hook_set"`
+	JWTSet                 bool     `json:"is_jwt_set"`
+	JWT                    []any    `json:"jwt"`
+	AllowList              bool     `json:"is_allow_list_enabled"`
+	LiveQueries            struct{} `json:"live_queries"`
+	StreamingQueries       struct{} `json:"streaming_queries"`
+	ConsoleAssetsDir       *string  `json:"console_assets_dir"`
+	ExperimentalFeatures   []string `json:"experimental_features"`
+	PrometheusEnabled      bool     `json:"is_prometheus_metrics_enabled"`
+	DefaultNaming          string   `json:"default_naming_convention"`
+	FeatureFlags           []string `json:"feature_flags"`
+	ApolloFederationEnable bool     `json:"is_apollo_federation_enabled"`
+}
+
+func (e *Engine) serveConfig(w http.ResponseWriter, r *http.Request) {
+	session, refused := e.opt.Auth.Authenticate(r.Context(), auth.Request{Headers: auth.HTTPHeaders(r.Header)})
+	switch {
+	case refused != nil:
+		e.fail(w, authError(refused))
+		return
+	case !session.Admin:
+		e.fail(w, &action.Error{
+			Code: action.CodeAccessDenied, Message: "You have to be an admin to access this endpoint",
+		})
+		return
+	}
+	body, err := json.Marshal(configAnswer{
+		Version:              e.opt.Version,
+		FunctionPermissions:  true,
+		AdminSecretSet:       e.opt.Config.AdminSecretSet,
+		AuthHookSet:          e.opt.Config.AuthHookSet,
+		JWTSet:               e.opt.Config.JWTSet,
+		JWT:                  []any{},
+		ExperimentalFeatures: []string{},
+		DefaultNaming:        "hasura-default",
+		FeatureFlags:         []string{},
+	})
+	if err != nil {
+		e.fail(w, &action.Error{Status: http.StatusInternalServerError, Code: action.CodeUnexpected, Message: err.Error()})
+		return
+	}
+	writeJSON(w, http.StatusOK, body)
+}
+
+// logHTTP writes one line per request: who asked for what and how it went, nothing of the content.
+func (e *Engine) logHTTP(r *http.Request, requestID string, status int, role string, failed *action.Error, took time.Duration) {
+	ctx := r.Context()
+	level := slog.LevelInfo
+	if !e.log.Enabled(ctx, level) {
+		return
+	}
+	attrs := make([]slog.Attr, 0, 8)
+	attrs = append(attrs, slog.String("request_id", requestID), slog.String("method", r.Method),
+		slog.String("path", r.URL.Path), slog.Int("status", status), slog.String("role", role),
+		slog.Duration("duration", took))
+	if failed != nil {
+		attrs = append(attrs, slog.String("error_code", failed.Code), slog.String("error", failed.Message))
+	}
+	e.log.LogAttrs(ctx, level, "http-log", attrs...)
+}

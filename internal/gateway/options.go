@@ -1,0 +1,90 @@
+package gateway
+
+import (
+	"context"
+	"crypto/tls"
+	"log/slog"
+	"time"
+
+	"github.com/nself-org/nself/internal/auth"
+	"github.com/nself-org/nself/internal/webhook"
+)
+
+// Authenticator finds out who asks. [*auth.Authenticator] is one.
+type Authenticator interface {
+	Authenticate(ctx context.Context, r auth.Request) (auth.Session, *auth.Error)
+}
+
+// Options configure an [Engine]. Auth and Log are required; the zero value of everything else is Hasura's default.
+type Options struct {
+	Auth Authenticator
+	Log  *slog.Logger
+	// Version is what /v1/version and the User-Agent of calls report.
+	Version string
+	// Lookup finds the environment variables that handlers and headers name. Nil: none is set.
+	Lookup webhook.Lookup
+	// TLS is the configuration of https handlers. Nil: the system's roots.
+	TLS *tls.Config
+
+	// DevMode shows internal details of errors to every role (HASURA_GRAPHQL_DEV_MODE).
+	DevMode bool
+	// HideAdminInternals keeps internal details from the admin role too, unless DevMode is set
+	// (HASURA_GRAPHQL_ADMIN_INTERNAL_ERRORS=false).
+	HideAdminInternals bool
+	// Preserve401 keeps the status of refused requests on /v1/graphql (HASURA_GRAPHQL_PRESERVE_401_ERRORS).
+	Preserve401 bool
+	// ConfiguredHeadersFirst is HASURA_GRAPHQL_CONFIGURED_HEADER_PRECEDENCE.
+	ConfiguredHeadersFirst bool
+	// CORSDomains is HASURA_GRAPHQL_CORS_DOMAIN: origins separated by commas, "*" for all, "https://*.example.com" for
+	// subdomains. Empty: all.
+	CORSDomains string
+	// DisableCORS is HASURA_GRAPHQL_DISABLE_CORS.
+	DisableCORS bool
+	// Config is what /v1alpha1/config tells beyond what the Engine knows itself.
+	Config ConfigFacts
+
+	// MaxRequestBytes bounds the body of a request. Zero: 2 MiB.
+	MaxRequestBytes int64
+	// MaxResponseBytes bounds the answer of a handler. Zero: 10 MiB.
+	MaxResponseBytes int
+	// MaxDepth bounds how deep selections nest, fragments included. Zero: 100.
+	MaxDepth int
+	// MaxCachedOperations bounds the operations remembered for each role. Zero: 1000.
+	MaxCachedOperations int
+
+	// now is replaced by tests.
+	now func() time.Time
+}
+
+// ConfigFacts are settings that a console reads from /v1alpha1/config.
+type ConfigFacts struct {
+	AdminSecretSet bool
+	AuthHookSet    bool
+	JWTSet         bool
+}
+
+// withDefaults fills in what is not set.
+func (o Options) withDefaults() Options {
+	if o.Lookup == nil {
+		o.Lookup = func(string) (string, bool) { return "", false }
+	}
+	if o.Version == "" {
+		o.Version = "dev"
+	}
+	if o.MaxRequestBytes == 0 {
+		o.MaxRequestBytes = 2 << 20
+	}
+	if o.MaxResponseBytes == 0 {
+		o.MaxResponseBytes = webhook.DefaultMaxResponseBytes
+	}
+	if o.MaxDepth == 0 {
+		o.MaxDepth = 100
+	}
+	if o.MaxCachedOperations == 0 {
+		o.MaxCachedOperations = 1000
+	}
+	if o.now == nil {
+		o.now = time.Now
+	}
+	return o
+}

@@ -1,0 +1,68 @@
+package gateway
+
+import (
+	"math/rand/v2"
+	"net/http"
+
+	"github.com/nself-org/nself/internal/webhook"
+)
+
+// newRequestID makes a random UUID. It names a request in logs and guards nothing, so a fast generator is enough.
+func newRequestID() string {
+	const hex = "0123456789abcdef"
+	hi, lo := rand.Uint64(), rand.Uint64()
+	hi = hi&^0xf000 | 0x4000 // version 4
+	lo = lo&^(3<<62) | 1<<63 // RFC 9562 variant
+	var b [36]byte
+	at := 0
+	for i := range 32 {
+		if i == 8 || i == 12 || i == 16 || i == 20 {
+			b[at] = '-'
+			at++
+		}
+		word := hi
+		if i >= 16 {
+			word = lo
+		}
+		b[at] = hex[word>>(60-4*(i%16))&15]
+		at++
+	}
+	return string(b[:])
+}
+
+// hexID writes n random hexadecimal digits, at most 32.
+func hexID(n int) string {
+	const hex = "0123456789abcdef"
+	var b [32]byte
+	for i := 0; i < n; i += 16 {
+		word := rand.Uint64()
+		for j := i; j < i+16; j++ {
+			b[j] = hex[word&15]
+			word >>= 4
+		}
+	}
+	return string(b[:n])
+}
+
+// appendTrace appends B3 tracing headers: the client's trace goes on, or a new one begins.
+func appendTrace(dst []webhook.Field, client http.Header) []webhook.Field {
+	// net/http has put the client's names into canonical form.
+	get := func(name string) string {
+		if values := client[name]; len(values) > 0 {
+			return values[0]
+		}
+		return ""
+	}
+	trace := get("X-B3-Traceid")
+	if trace == "" {
+		trace = hexID(32)
+	}
+	dst = append(dst, webhook.Field{Name: "X-B3-TraceId", Value: trace}, webhook.Field{Name: "X-B3-SpanId", Value: hexID(16)})
+	if parent := get("X-B3-Spanid"); parent != "" {
+		dst = append(dst, webhook.Field{Name: "X-B3-ParentSpanId", Value: parent})
+	}
+	if sampled := get("X-B3-Sampled"); sampled != "" {
+		dst = append(dst, webhook.Field{Name: "X-B3-Sampled", Value: sampled})
+	}
+	return dst
+}
