@@ -53,7 +53,7 @@ func parseMessage(raw []byte) *message {
 		return unparsed(raw, err)
 	}
 	m := newMessage(env.Root.Header, raw)
-	m.Text, m.HTML = env.Text, env.HTML
+	m.Text, m.HTML = strings.ToValidUTF8(env.Text, "\uFFFD"), strings.ToValidUTF8(env.HTML, "\uFFFD")
 	if m.Text == "" && m.HTML == "" {
 		m.Text = untypedText(env.Root)
 	}
