@@ -1,21 +1,5 @@
 package action
 
-import "slices"
-
-// postgresScalars are the Postgres base types whose GraphQL name is their own, with the types that metadata written for a
-// server with common extensions uses. Others (text, varchar, int4, bool) reach GraphQL under a built-in's name.
-var postgresScalars = []string{
-	"bigint", "bigserial", "bit", "box", "bpchar", "bytea", "char", "cidr", "circle", "citext", "date", "decimal",
-	"float8", "geography", "geometry", "hstore", "inet", "interval", "json", "jsonb", "jsonpath", "line", "lquery", "lseg",
-	"ltree", "ltxtquery", "macaddr", "macaddr8", "money", "name", "numeric", "oid", "path", "point", "polygon", "raster",
-	"real", "serial", "smallint", "time", "timestamp", "timestamptz", "timetz", "tsquery", "tsvector", "uuid", "varbit",
-	"xml", "_bool", "_float4", "_float8", "_int2", "_int4", "_int8", "_jsonb", "_numeric", "_text", "_timestamptz",
-	"_uuid", "_varchar",
-}
-
-// IsPostgresScalar tells whether name is a Postgres type that metadata may use without declaring it.
-func IsPostgresScalar(name string) bool { return slices.Contains(postgresScalars, name) }
-
 // checkPostgres is the plausibility check of Hasura's Postgres value parsers: the value itself goes to the handler
 // unchanged, and any string passes.
 func checkPostgres(name, text string) *Error {

@@ -56,7 +56,7 @@ func New(o Options) (*Engine, error) {
 
 // Load replaces the metadata. Requests under way end with the metadata they began with. What cannot be served is left out
 // and reported; everything else is served. The metadata must not be changed afterwards.
-func (e *Engine) Load(md *metadata.Metadata) ([]Inconsistency, error) {
+func (e *Engine) Load(md *metadata.Metadata) ([]metadata.Inconsistency, error) {
 	s, err := e.build(md)
 	if err != nil {
 		return nil, err

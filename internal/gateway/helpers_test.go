@@ -57,7 +57,7 @@ func newEngine(t testing.TB, o Options, md *metadata.Metadata) *Engine {
 	return e
 }
 
-func loadEngine(t testing.TB, o Options, md *metadata.Metadata) (*Engine, []Inconsistency) {
+func loadEngine(t testing.TB, o Options, md *metadata.Metadata) (*Engine, []metadata.Inconsistency) {
 	t.Helper()
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)

@@ -2,8 +2,10 @@ package gateway
 
 import (
 	"cmp"
+	"encoding/json"
+	"errors"
+	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/nself-org/nself/internal/action"
@@ -19,7 +21,7 @@ type snapshot struct {
 	actions         []*boundAction // by name
 	roles           map[string]*roleSchema
 	nobody          *roleSchema // of every role that metadata does not know
-	inconsistencies []Inconsistency
+	inconsistencies []metadata.Inconsistency
 }
 
 // boundAction is an action with everything that a call needs.
@@ -45,51 +47,58 @@ func (s *snapshot) role(name string) *roleSchema {
 	return s.nobody
 }
 
-// build makes a snapshot.
+// build makes a snapshot of what is consistent.
 func (e *Engine) build(md *metadata.Metadata) (*snapshot, error) {
-	s := &snapshot{roles: map[string]*roleSchema{}}
-	b := &builder{engine: e, md: md, snapshot: s}
-	b.buildTypes()
-	for i := range md.Actions {
-		b.buildAction(&md.Actions[i])
+	inconsistencies, consistent := metadata.Inconsistencies(md, metadata.Facts{LookupEnv: e.opt.Lookup})
+	b := &builder{engine: e, types: newTypeTable(&consistent.CustomTypes)}
+	s := &snapshot{roles: map[string]*roleSchema{}, inconsistencies: inconsistencies}
+	for i := range consistent.Actions {
+		m := &consistent.Actions[i]
+		bound, err := b.bind(m)
+		if err == nil && slices.ContainsFunc(s.actions, func(a *boundAction) bool { return a.Name == m.Name }) {
+			err = errors.New("another action has the same name")
+		}
+		if err == nil {
+			s.actions = append(s.actions, bound)
+			continue
+		}
+		definition, encodeErr := json.Marshal(m)
+		if encodeErr != nil {
+			return nil, fmt.Errorf("encode action %q: %w", m.Name, encodeErr)
+		}
+		s.inconsistencies = append(s.inconsistencies, metadata.Inconsistency{
+			Type: "action", Name: "action " + m.Name, Definition: definition,
+			Reason: `Inconsistent object: in action "` + m.Name + `"; ` + err.Error(),
+		})
 	}
 	slices.SortFunc(s.actions, func(x, y *boundAction) int { return cmp.Compare(x.Name, y.Name) })
-	b.buildRoles()
+	s.buildRoles(md.InheritedRoles, e.opt)
 	return s, nil
 }
 
-// builder carries what building a snapshot needs along.
-type builder struct {
-	engine   *Engine
-	md       *metadata.Metadata
-	snapshot *snapshot
-	types    map[string]*action.Type // declared and built in
-	broken   bool                    // custom types are inconsistent, and with them every action
-}
-
 // buildRoles makes a schema for each role that metadata names.
-func (b *builder) buildRoles() {
+func (s *snapshot) buildRoles(inherited []metadata.InheritedRole, o Options) {
 	parents := map[string][]string{}
 	names := map[string]bool{adminRole: true}
-	for _, r := range b.md.InheritedRoles {
+	for _, r := range inherited {
 		parents[r.RoleName] = r.RoleSet
 		names[r.RoleName] = true
 	}
-	for _, a := range b.snapshot.actions {
+	for _, a := range s.actions {
 		for _, role := range a.roles {
 			names[role] = true
 		}
 	}
 	for name := range names {
 		var seen []*boundAction
-		for _, a := range b.snapshot.actions {
+		for _, a := range s.actions {
 			if inherits(a, name, parents, nil) {
 				seen = append(seen, a)
 			}
 		}
-		b.snapshot.roles[name] = newRoleSchema(name, seen, b.engine.opt)
+		s.roles[name] = newRoleSchema(name, seen, o)
 	}
-	b.snapshot.nobody = newRoleSchema("", nil, b.engine.opt)
+	s.nobody = newRoleSchema("", nil, o)
 }
 
 // inherits tells whether a role or any of its ancestors sees an action. trail breaks circles.
@@ -105,54 +114,41 @@ func inherits(a *boundAction, role string, parents map[string][]string, trail []
 	})
 }
 
-// buildAction adds an action, or says why it cannot be served.
-func (b *builder) buildAction(m *metadata.Action) {
-	if b.broken {
-		b.report(m, "custom types are inconsistent")
-		return
-	}
-	bound, reason := b.bind(m)
-	if reason != "" {
-		b.report(m, `in action "`+m.Name+`"; `+reason)
-		return
-	}
-	b.snapshot.actions = append(b.snapshot.actions, bound)
+// builder carries what building actions needs along.
+type builder struct {
+	engine *Engine
+	types  *typeTable
 }
 
-// bind resolves types, handler and headers. A reason tells why it cannot.
-func (b *builder) bind(m *metadata.Action) (*boundAction, string) {
+// bind resolves types, handler and headers of a consistent action. The error says what this gateway cannot serve.
+func (b *builder) bind(m *metadata.Action) (*boundAction, error) {
 	d := &m.Definition
 	query := d.Type == metadata.Query
 	if !query && d.Kind == metadata.Asynchronous {
-		return nil, "asynchronous actions need an action log, which this gateway does not have"
+		return nil, errors.New("asynchronous actions need an action log, which this gateway does not have")
 	}
-	args, reason := b.fields(arguments(d.Arguments))
-	if reason != "" {
-		return nil, reason
+	output := b.types.outer(d.OutputType)
+	if output == nil {
+		return nil, fmt.Errorf("the type: %q is not an object or scalar type defined in custom types", d.OutputType)
 	}
-	for _, arg := range args {
-		if !arg.Type.Base().Input() {
-			return nil, `the type: "` + arg.Type.Base().Name +
-				`" is not defined in custom types or it is not a scalar/enum/input_object`
+	var args []*action.Field
+	for _, arg := range d.Arguments {
+		ref := b.types.outer(arg.Type)
+		if ref == nil {
+			return nil, fmt.Errorf("the type: %q is not defined in custom types or it is not a scalar/enum/input_object", arg.Type)
 		}
+		args = append(args, &action.Field{Name: arg.Name, Description: arg.Description, Type: ref})
 	}
-	output, base := b.ref(d.OutputType)
-	if output == nil || output.Base().Kind == action.Enum || output.Base().Kind == action.InputObject {
-		return nil, `the type: "` + base + `" is not an object or scalar type defined in custom types`
-	}
-	opt := b.engine.opt
-	url, missing := webhook.Expand(d.Handler, opt.Lookup)
-	if missing != nil {
-		return nil, "Value for environment variables not found: " + strings.Join(missing, ", ")
-	}
+	opt := &b.engine.opt
+	url, _ := webhook.Expand(d.Handler, opt.Lookup)
 	target, err := b.engine.client.Target(url)
 	if err != nil {
 		// The resolved URL may hold a secret; the template does not.
-		return nil, `the handler "` + d.Handler + `" is not an absolute http or https URL`
+		return nil, fmt.Errorf("the handler %q is not an absolute http or https URL", d.Handler)
 	}
 	transform, err := compileTransforms(d.RequestTransform, d.ResponseTransform)
 	if err != nil {
-		return nil, err.Error()
+		return nil, err
 	}
 	bound := &boundAction{
 		Action: action.Action{
@@ -161,30 +157,28 @@ func (b *builder) bind(m *metadata.Action) (*boundAction, string) {
 		target:    target,
 		timeout:   time.Duration(d.Timeout) * time.Second,
 		transform: transform,
-		headers: webhook.HeaderRules{
-			Forward:         d.ForwardClientHeaders,
-			Ignored:         d.IgnoredClientHeaders,
-			ConfiguredFirst: opt.ConfiguredHeadersFirst,
-			UserAgent:       "hasura-graphql-engine/" + opt.Version,
-			Lookup:          opt.Lookup,
-		},
-	}
-	if bound.headers.Ignored == nil {
-		bound.headers.Ignored = webhook.DefaultIgnored()
-	}
-	for _, h := range d.Headers {
-		bound.headers.Configured = append(bound.headers.Configured,
-			webhook.Configured{Name: h.Name, Value: h.Value, FromEnv: h.ValueFromEnv})
+		headers:   headerRules(d, opt),
 	}
 	for _, p := range m.Permissions {
 		bound.roles = append(bound.roles, p.Role)
 	}
-	return bound, ""
+	return bound, nil
 }
 
-// report records that an action is not served.
-func (b *builder) report(m *metadata.Action, reason string) {
-	b.snapshot.inconsistencies = append(b.snapshot.inconsistencies, Inconsistency{
-		Type: "action", Name: "action " + m.Name, Reason: "Inconsistent object: " + reason, Definition: m,
-	})
+func headerRules(d *metadata.ActionDefinition, o *Options) webhook.HeaderRules {
+	rules := webhook.HeaderRules{
+		Forward:         d.ForwardClientHeaders,
+		Ignored:         d.IgnoredClientHeaders,
+		ConfiguredFirst: o.ConfiguredHeadersFirst,
+		UserAgent:       "hasura-graphql-engine/" + o.Version,
+		Lookup:          o.Lookup,
+	}
+	if rules.Ignored == nil {
+		rules.Ignored = webhook.DefaultIgnored()
+	}
+	for _, h := range d.Headers {
+		rules.Configured = append(rules.Configured,
+			webhook.Configured{Name: h.Name, Value: h.Value, FromEnv: h.ValueFromEnv})
+	}
+	return rules
 }
