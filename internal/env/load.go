@@ -215,7 +215,7 @@ func (l *loader) resolve() {
 	}
 	c.Functions, c.Hasura.Extra = Variables{}, Variables{}
 	for _, key := range slices.Sorted(maps.Keys(others)) {
-		values := l.collect(key, secretName(key))
+		values := l.collect(key, secretName(key) || c.table.slipOfSecret(key))
 		c.order = append(c.order, key)
 		c.layers[key] = values
 		winner := values[0]

@@ -60,7 +60,7 @@ func (c *Config) oldServiceList(key, text string) (problem, hint string) {
 	if !r.Enabled {
 		what += " when " + prefix + "_ENABLED is true"
 	}
-	if text != "" {
+	if text != "" && len(text) <= 80 {
 		what += fmt.Sprintf("; %s: no service of its own", strings.Join(strings.Fields(strings.ReplaceAll(text, ",", " ")), ", "))
 	}
 	return "not read: " + what, "add an action with nself action new NAME --runtime " + name + ", and remove this line"

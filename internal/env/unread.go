@@ -69,6 +69,9 @@ func (t *table) nearest(key string) string {
 		if diff := len(name) - len(upper); diff < -2 || diff > 2 {
 			continue
 		}
+		if bagDistance(upper, name) > 2 {
+			continue
+		}
 		if strings.TrimRight(upper, "0123456789_") == strings.TrimRight(name, "0123456789_") {
 			continue // a second of its kind: SMTP_HOST2
 		}
@@ -81,6 +84,32 @@ func (t *table) nearest(key string) string {
 		}
 	}
 	return best
+}
+
+// slipOfSecret reports whether key looks like the mistyped name of a secret.
+func (t *table) slipOfSecret(key string) bool {
+	near := t.nearest(key)
+	return near != "" && t.find(near).Secret
+}
+
+// bagDistance is how many letters one name has and the other lacks: never more than the edit distance, and much cheaper.
+func bagDistance(a, b string) int {
+	var counts [128]int8
+	for i := range len(a) {
+		counts[a[i]&127]++
+	}
+	for i := range len(b) {
+		counts[b[i]&127]--
+	}
+	surplus, lack := 0, 0
+	for _, n := range counts {
+		if n > 0 {
+			surplus += int(n)
+		} else {
+			lack -= int(n)
+		}
+	}
+	return max(surplus, lack)
 }
 
 // sameStart reports whether the first words agree, or are long and the rest agrees.
