@@ -42,6 +42,7 @@ type Driver interface {
 type UpOptions struct {
 	Services    []string      // empty: all enabled
 	WaitTimeout time.Duration // for each service to become healthy; zero: 2 minutes
+	AutoPorts   bool          // where a port is taken, take a free one and save it in the project's configuration
 	Report      func(Event)   // receives progress, one call at a time; may be nil
 }
 

@@ -1,0 +1,74 @@
+package native
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/nself-org/nself/internal/errdefs"
+	"github.com/nself-org/nself/internal/ports"
+)
+
+// conflict is a port that a service needs and another program holds.
+type conflict struct {
+	service, key string
+	port, free   int
+	holder       string
+}
+
+// conflicts checks the ports of all that will start, before anything does.
+func (a *ascent) conflicts(ctx context.Context) []conflict {
+	held := map[int]bool{}   // by our own services, which give them back or keep them
+	wanted := map[int]bool{} // by this configuration: no free port for another
+	a.supervisor.mu.Lock()
+	for _, u := range a.units {
+		if u.active() {
+			for _, p := range u.prog.info().ports {
+				held[p] = true
+			}
+		}
+	}
+	a.supervisor.mu.Unlock()
+	for _, st := range a.plan {
+		for _, p := range st.prog.info().ports {
+			wanted[p] = true
+		}
+	}
+	var found []conflict
+	taken := map[int]string{}
+	for _, st := range a.plan {
+		own := st.prog.info().ports
+		for _, key := range slices.Sorted(maps.Keys(own)) {
+			port := own[key]
+			other, twice := taken[port]
+			taken[port] = key
+			if !twice && (st.keep || held[port] || !ports.InUse(ctx, port)) {
+				continue
+			}
+			c := conflict{service: st.name, key: key, port: port}
+			c.free, _ = ports.Free(ctx, port, wanted) // 0: no advice
+			wanted[c.free] = true
+			if twice {
+				c.holder = other + " of this project"
+			} else if h, err := ports.Find(ctx, port); err == nil && h != nil {
+				c.holder = h.String()
+			} else {
+				c.holder = "another program"
+			}
+			found = append(found, c)
+		}
+	}
+	return found
+}
+
+func conflictError(conflicts []conflict) error {
+	errs := make([]error, len(conflicts))
+	for i, c := range conflicts {
+		err := fmt.Errorf("%s: port %d is held by %s", c.service, c.port, c.holder)
+		errs[i] = errdefs.WithHint(err, fmt.Sprintf(
+			"set %s=%d in .env.local, or run nself up --auto-ports", c.key, c.free))
+	}
+	return errdefs.As(errdefs.ErrUnavailable, errors.Join(errs...))
+}

@@ -1,0 +1,167 @@
+package native
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/nself-org/nself/internal/env"
+	"github.com/nself-org/nself/internal/errdefs"
+	"github.com/nself-org/nself/internal/ports"
+	"github.com/nself-org/nself/internal/stack"
+)
+
+// functionStop is how long a function service may take to finish its requests before it is killed.
+const functionStop = time.Second
+
+// Runner turns the sources of a function service into a program. There is one for each runtime.
+type Runner interface {
+	// Sources is a hash of everything the program is made of. It must be quick: every `up` asks.
+	Sources(ctx context.Context) (string, error)
+	// Prepare builds the program, unless it is built already, and returns how to run it. note tells of long work; the
+	// tools' output goes to the service's log.
+	Prepare(ctx context.Context, note func(detail string)) (Invocation, error)
+}
+
+// Invocation is a program to run: the path, its arguments, and variables that this runtime adds to the environment.
+type Invocation struct {
+	Path string
+	Args []string
+	Env  []string
+}
+
+// function is one function service.
+type function struct {
+	sup     *supervisor
+	cfg     *env.Config
+	rt      env.Runtime
+	out     *logFile
+	environ []string
+	runner  Runner
+
+	once  sync.Once
+	print string
+	inv   Invocation
+	err   error // of Sources
+}
+
+var _ program = (*function)(nil)
+
+func newFunction(s *supervisor, cfg *env.Config, rt env.Runtime, out *logFile) program {
+	f := &function{sup: s, cfg: cfg, rt: rt, out: out, environ: s.env()}
+	f.runner = newRunner(f)
+	return f
+}
+
+// newRunner chooses the runner of a runtime.
+func newRunner(f *function) Runner {
+	dir := f.sup.lay.function(f.rt.Name)
+	if f.rt.Name == "golang" {
+		return &goRunner{dir: dir, bin: f.sup.lay.bin(), environ: f.environ, spawn: f.sup.spawn, mark: f.mark(), out: f.out}
+	}
+	return unknownRunner{name: f.rt.Name}
+}
+
+// unknownRunner stands for a runtime that this driver cannot run.
+type unknownRunner struct{ name string }
+
+func (u unknownRunner) Sources(context.Context) (string, error) {
+	return "", errdefs.As(errdefs.ErrUnavailable, errdefs.WithHint(
+		fmt.Errorf("the native driver cannot run the %s runtime", u.name), "run nself up --driver docker"))
+}
+
+func (u unknownRunner) Prepare(ctx context.Context, _ func(string)) (Invocation, error) {
+	_, err := u.Sources(ctx)
+	return Invocation{}, err
+}
+
+func (f *function) mark() []string {
+	return []string{
+		envRun + "=" + f.sup.ledger.st.Run, ports.EnvProject + "=" + f.sup.lay.dir, ports.EnvService + "=" + f.rt.Name,
+	}
+}
+
+func (f *function) fingerprint() string {
+	f.once.Do(func() {
+		var sources string
+		if sources, f.err = f.sources(); f.err != nil {
+			return
+		}
+		f.print = fingerprint(append([]string{f.rt.Name, sources}, f.settings()...)...)
+	})
+	return f.print
+}
+
+func (f *function) sources() (string, error) {
+	dir := f.sup.lay.function(f.rt.Name)
+	if info, err := os.Stat(dir); err != nil || !info.IsDir() {
+		if err != nil && !errors.Is(err, os.ErrNotExist) {
+			return "", fmt.Errorf("read functions/%s: %w", f.rt.Name, err)
+		}
+		return "", errdefs.As(errdefs.ErrInvalid, errdefs.WithHint(
+			fmt.Errorf("functions/%s is missing, and %s_ENABLED is true", f.rt.Name, strings.ToUpper(f.rt.Name)),
+			"run nself build to write it, or set "+strings.ToUpper(f.rt.Name)+"_ENABLED=false"))
+	}
+	return f.runner.Sources(context.Background())
+}
+
+// settings is what the configuration gives the service.
+func (f *function) settings() []string {
+	if f.sup.FunctionEnv != nil {
+		return f.sup.FunctionEnv(f.cfg, f.rt.Name)
+	}
+	return nil
+}
+
+func (f *function) info() facts { return serviceFacts(f.cfg, f.rt.Name) }
+
+func (f *function) prepare(ctx context.Context, report func(stack.Event)) error {
+	if f.fingerprint(); f.err != nil {
+		return f.err
+	}
+	inv, err := f.runner.Prepare(ctx, func(detail string) {
+		report(stack.Event{Kind: stack.EventBuilding, Detail: detail})
+	})
+	f.inv = inv
+	return err
+}
+
+func (f *function) beforeStart(context.Context) error { return nil }
+
+// environment is the caller's own, under what the configuration says, under the marks.
+func (f *function) environment() []string {
+	list := slices.DeleteFunc(slices.Clone(f.environ), func(kv string) bool { return strings.HasPrefix(kv, "NSELF_") })
+	list = append(list, f.inv.Env...)
+	list = append(list, f.settings()...)
+	return append(list, f.mark()...)
+}
+
+func (f *function) run(ctx context.Context, started func(int)) error {
+	proc, err := f.sup.spawn.start(command{
+		path: f.inv.Path, args: f.inv.Args, env: f.environment(), dir: f.sup.lay.function(f.rt.Name), out: f.out,
+		deathSignal: syscall.SIGKILL,
+	})
+	if err != nil {
+		return permanent(errdefs.As(errdefs.ErrUnavailable, err))
+	}
+	f.sup.ledger.add(child{PID: proc.pid, Service: f.rt.Name, Port: f.rt.Port})
+	defer f.sup.ledger.remove(f.rt.Name, proc.pid)
+	started(proc.pid)
+	select {
+	case <-ctx.Done():
+		proc.stop(stopStep{syscall.SIGTERM, functionStop})
+		return ctx.Err()
+	case <-proc.done:
+		return proc.err
+	}
+}
+
+func (f *function) probe(ctx context.Context) (string, error) {
+	return askHTTP(ctx, f.rt.Port, "/healthz", "/readyz")
+}

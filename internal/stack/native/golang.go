@@ -1,0 +1,219 @@
+package native
+
+import (
+	"cmp"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"hash"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"time"
+
+	"golang.org/x/mod/modfile"
+
+	"github.com/nself-org/nself/internal/errdefs"
+)
+
+// keptBuilds is how many programs stay in the cache: the running one, and those before it, to go back to a branch.
+const keptBuilds = 5
+
+// goRunner builds the Go function service.
+type goRunner struct {
+	dir     string // the module
+	bin     string // the cache of programs, each named by the hash of its sources
+	environ []string
+	spawn   *spawner
+	mark    []string
+	out     *logFile
+
+	hash string
+}
+
+var _ Runner = (*goRunner)(nil)
+
+// Sources hashes the module, the local modules that it replaces others with, and the toolchain.
+func (g *goRunner) Sources(context.Context) (string, error) {
+	h := sha256.New()
+	toolchain := lookPath(g.environ, "go")
+	if info, err := os.Stat(toolchain); err == nil {
+		real, _ := filepath.EvalSymlinks(toolchain)
+		_, _ = fmt.Fprintln(h, runtime.GOOS, runtime.GOARCH, real, info.Size(), info.ModTime().UnixNano())
+	}
+	for _, key := range []string{"GOFLAGS", "CGO_ENABLED", "GOTOOLCHAIN", "GOWORK"} {
+		_, _ = fmt.Fprintln(h, key, lookupEnv(g.environ, key))
+	}
+	dirs := append([]string{g.dir}, g.localModules()...)
+	for _, dir := range dirs {
+		if err := hashModule(h, dir); err != nil {
+			return "", fmt.Errorf("read the sources in %s: %w", dir, err)
+		}
+	}
+	g.hash = hex.EncodeToString(h.Sum(nil))[:32]
+	return g.hash, nil
+}
+
+// localModules lists the folders that go.mod replaces modules with. A go.mod that does not parse is for the compiler to
+// complain about.
+func (g *goRunner) localModules() []string {
+	path := filepath.Join(g.dir, "go.mod")
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return nil
+	}
+	mod, err := modfile.ParseLax(path, b, nil)
+	if err != nil {
+		return nil
+	}
+	full, err := modfile.Parse(path, b, nil)
+	if err == nil {
+		mod = full
+	}
+	var dirs []string
+	for _, r := range mod.Replace {
+		if r.New.Version != "" {
+			continue
+		}
+		dir := r.New.Path
+		if !filepath.IsAbs(dir) {
+			dir = filepath.Join(g.dir, dir)
+		}
+		dirs = append(dirs, dir)
+	}
+	return dirs
+}
+
+// hashModule adds what the compiler would read. Beside code that is what a package embeds: where one embeds, everything
+// below its folder counts; else only code does, so that files which the service writes at run time do not.
+func hashModule(h hash.Hash, root string) error {
+	var embedding []string
+	var others []string
+	err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		name := d.Name()
+		if d.IsDir() {
+			if path != root && (strings.HasPrefix(name, ".") || name == "testdata" || name == "node_modules") {
+				return fs.SkipDir
+			}
+			return nil
+		}
+		if !d.Type().IsRegular() || strings.HasSuffix(name, "_test.go") {
+			return nil
+		}
+		switch filepath.Ext(name) {
+		case ".go", ".s", ".c", ".h", ".mod", ".sum", ".work":
+		default:
+			others = append(others, path)
+			return nil
+		}
+		b, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		if strings.Contains(string(b), "\n//go:embed ") {
+			embedding = append(embedding, filepath.Dir(path)+string(filepath.Separator))
+		}
+		hashFile(h, root, path, b)
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	for _, path := range others {
+		if !slices.ContainsFunc(embedding, func(dir string) bool { return strings.HasPrefix(path, dir) }) {
+			continue
+		}
+		b, err := os.ReadFile(path)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		hashFile(h, root, path, b)
+	}
+	return nil
+}
+
+func hashFile(h hash.Hash, root, path string, content []byte) {
+	rel, err := filepath.Rel(root, path)
+	if err != nil {
+		rel = path
+	}
+	sum := sha256.Sum256(content)
+	_, _ = fmt.Fprintf(h, "%q %x\n", rel, sum)
+}
+
+// Prepare compiles the module's main package, unless that very program is in the cache.
+func (g *goRunner) Prepare(ctx context.Context, note func(string)) (Invocation, error) {
+	target := filepath.Join(g.bin, "golang-"+g.hash)
+	if _, err := os.Stat(target); err == nil {
+		now := time.Now()
+		_ = os.Chtimes(target, now, now) // the cache drops what was not used for longest
+		return Invocation{Path: target}, nil
+	}
+	toolchain := lookPath(g.environ, "go")
+	if toolchain == "" {
+		return Invocation{}, errdefs.As(errdefs.ErrUnavailable, errdefs.WithHint(
+			errors.New("compile functions/golang: there is no go on the PATH"),
+			"install Go from https://go.dev/dl, or run nself up --driver docker"))
+	}
+	if err := os.MkdirAll(g.bin, 0o700); err != nil {
+		return Invocation{}, fmt.Errorf("compile functions/golang: %w", err)
+	}
+	note("compiling functions/golang")
+	g.out.mark()
+	tmp := target + ".new"
+	defer func() { _ = os.Remove(tmp) }()
+	// No -trimpath: it would compile the standard library once more, apart from the user's own build cache.
+	err := g.spawn.run(ctx, command{
+		path: toolchain, args: []string{"build", "-buildvcs=false", "-o", tmp, "."},
+		env: append(slices.Clone(g.environ), g.mark...), dir: g.dir, out: io.Writer(g.out),
+	})
+	g.out.flush()
+	if err != nil {
+		if ctx.Err() != nil {
+			return Invocation{}, ctx.Err()
+		}
+		return Invocation{}, errdefs.As(errdefs.ErrInvalid, errdefs.WithHint(
+			fmt.Errorf("compile functions/golang: %s", exitText(err)), "mend what the compiler says, then run nself up golang"))
+	}
+	if err := os.Rename(tmp, target); err != nil {
+		return Invocation{}, fmt.Errorf("compile functions/golang: %w", err)
+	}
+	g.prune()
+	return Invocation{Path: target}, nil
+}
+
+// prune drops the programs that were not used for longest.
+func (g *goRunner) prune() {
+	type built struct {
+		path string
+		used time.Time
+	}
+	paths, err := filepath.Glob(filepath.Join(g.bin, "golang-*"))
+	if err != nil {
+		return
+	}
+	var all []built
+	for _, p := range paths {
+		if info, err := os.Stat(p); err == nil {
+			all = append(all, built{p, info.ModTime()})
+		}
+	}
+	slices.SortFunc(all, func(a, b built) int { return cmp.Compare(b.used.UnixNano(), a.used.UnixNano()) })
+	for i, b := range all {
+		if i >= keptBuilds {
+			_ = os.Remove(b.path)
+		}
+	}
+}

@@ -1,0 +1,98 @@
+package native
+
+import (
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/nself-org/nself/internal/errdefs"
+	"github.com/nself-org/nself/internal/stack"
+)
+
+// protocol counts the changes of the control socket's language. A supervisor of another version is replaced.
+const protocol = 1
+
+// upRequest asks for services to be started, or stopped and started.
+type upRequest struct {
+	ID          string        `json:"id"`
+	Services    []string      `json:"services,omitempty"`
+	WaitTimeout time.Duration `json:"wait_timeout,omitempty"`
+	AutoPorts   bool          `json:"auto_ports,omitempty"`
+	Restart     bool          `json:"restart,omitempty"`
+	// Environ is the caller's environment: the strongest layer of the configuration, and what services inherit.
+	Environ []string `json:"environ"`
+}
+
+type downRequest struct {
+	Volumes bool `json:"volumes,omitempty"`
+}
+
+type cancelRequest struct {
+	ID string `json:"id"`
+}
+
+// pong identifies a supervisor.
+type pong struct {
+	Protocol int    `json:"protocol"`
+	Dir      string `json:"dir"`
+	PID      int    `json:"pid"`
+}
+
+// message is one line of an answer: any number of events, then the result.
+type message struct {
+	Event *stack.Event `json:"event,omitempty"`
+	Done  bool         `json:"done,omitempty"`
+	Error *wireError   `json:"error,omitempty"`
+}
+
+// wireError carries an error across the socket with its classes and hints.
+type wireError struct {
+	Text    string   `json:"text"`
+	Classes []string `json:"classes,omitempty"`
+	Hints   []string `json:"hints,omitempty"`
+}
+
+// class is a failure class with its name on the wire.
+type class struct {
+	name string
+	err  error
+}
+
+func classes() []class {
+	return []class{
+		{"usage", errdefs.ErrUsage},
+		{"invalid", errdefs.ErrInvalid},
+		{"drift", errdefs.ErrDrift},
+		{"unavailable", errdefs.ErrUnavailable},
+		{"unhealthy", errdefs.ErrUnhealthy},
+	}
+}
+
+func encodeError(err error) *wireError {
+	if err == nil {
+		return nil
+	}
+	w := &wireError{Text: err.Error(), Hints: errdefs.Hints(err)}
+	for _, c := range classes() {
+		if errors.Is(err, c.err) {
+			w.Classes = append(w.Classes, c.name)
+		}
+	}
+	return w
+}
+
+func (w *wireError) decode() error {
+	if w == nil {
+		return nil
+	}
+	err := errors.New(w.Text)
+	for _, c := range classes() {
+		if slices.Contains(w.Classes, c.name) {
+			err = errdefs.As(c.err, err)
+		}
+	}
+	for _, h := range slices.Backward(w.Hints) {
+		err = errdefs.WithHint(err, h)
+	}
+	return err
+}
