@@ -144,8 +144,8 @@ func (r *yamlReader) definition(n *yaml.Node, what string, a *Action) {
 		case "headers":
 			d.Headers = r.headers(p.value, what)
 		case "timeout":
-			d.Timeout = r.integer(p.value, key)
-			if d.Timeout == 0 && !isNull(p.value) {
+			var given bool
+			if d.Timeout, given = r.integer(p.value, key); given && d.Timeout == 0 {
 				r.ps.warnf(p.pos, "%s: timeout: 0 is read as Hasura's default of 30 seconds", what)
 			}
 		case "request_transform":

@@ -266,23 +266,23 @@ func (l *loader) readJSON(name string, parents []string) (json.RawMessage, error
 	file := Folder + "/" + name
 	var ioErr error
 	r := &yamlReader{file: file, ps: &l.ps}
-	r.include = func(target string, pos Pos) (json.RawMessage, bool) {
+	r.include = func(target string, pos Pos) json.RawMessage {
 		full := path.Join(path.Dir(name), strings.Trim(target, `"'`))
 		if !fs.ValidPath(full) {
 			l.ps.errorf(pos, "!include %s: the path leaves the metadata folder", target)
-			return nil, false
+			return nil
 		}
 		if full == name || slices.Contains(parents, full) {
 			l.ps.errorf(pos, "!include %s: the files include each other", target)
-			return nil, false
+			return nil
 		}
 		if _, err := os.Stat(filepath.Join(l.root, filepath.FromSlash(full))); errors.Is(err, fs.ErrNotExist) {
 			l.ps.errorf(pos, "!include %s: there is no file %s/%s", target, Folder, full)
-			return nil, false
+			return nil
 		}
 		data, err := l.readJSON(full, append(slices.Clone(parents), name))
 		ioErr = errors.Join(ioErr, err)
-		return data, err == nil
+		return data
 	}
 	root := parseYAML(text, file, &l.ps)
 	data := r.raw(root, path.Base(name))

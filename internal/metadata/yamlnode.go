@@ -23,8 +23,8 @@ const (
 type yamlReader struct {
 	file string
 	ps   *Problems
-	// include resolves `!include path`; nil where the file has none.
-	include func(path string, pos Pos) (json.RawMessage, bool)
+	// include reads the file that `!include path` names; nil where a file has no such thing.
+	include func(path string, pos Pos) json.RawMessage
 	nodes   int
 }
 
@@ -181,16 +181,16 @@ func (r *yamlReader) boolean(n *yaml.Node, what string) bool {
 	return b
 }
 
-func (r *yamlReader) integer(n *yaml.Node, what string) int {
+// integer returns a whole number; ok is false for a null, and for anything else, which is a problem.
+func (r *yamlReader) integer(n *yaml.Node, what string) (i int, ok bool) {
 	if isNull(n) {
-		return 0
+		return 0, false
 	}
-	var i int
 	if node := resolve(n); node.Kind != yaml.ScalarNode || node.Tag != "!!int" || node.Decode(&i) != nil {
 		r.ps.errorf(r.pos(n), "%s: expected a whole number, found %s", what, describe(node))
-		return 0
+		return 0, false
 	}
-	return i
+	return i, true
 }
 
 // unknown warns about a key that has no meaning here.
@@ -278,12 +278,12 @@ func (r *yamlReader) writeScalar(b *bytes.Buffer, node *yaml.Node, what string) 
 		path = m[1]
 	}
 	if path != "" && r.include != nil {
-		data, ok := r.include(path, r.pos(node))
-		if ok && data == nil {
+		data := r.include(path, r.pos(node))
+		if data == nil { // empty, or a problem that has been noted: the rest of the file is worth reading
 			data = json.RawMessage("null")
 		}
 		b.Write(data)
-		return ok
+		return true
 	}
 	var v any
 	switch node.Tag {
