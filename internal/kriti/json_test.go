@@ -51,7 +51,8 @@ func TestParseJSON(t *testing.T) {
 	}
 }
 
-// FuzzParseJSON holds the reader against encoding/json: it accepts the same texts, and what it prints is stable.
+// FuzzParseJSON holds the reader against encoding/json: it accepts the same texts, and what it prints settles. (It settles
+// at the second time: 10000000.0 prints as 1.0e7, as in Hasura, and that is the whole number 10000000.)
 func FuzzParseJSON(f *testing.F) {
 	for _, seed := range []string{`{"a":[1,2.50,"x\u00e9"]}`, `"\ud800"`, `[1e999999999999]`, `-0.0`, `{"":{}}`} {
 		f.Add([]byte(seed))
@@ -64,10 +65,15 @@ func FuzzParseJSON(f *testing.F) {
 		if err != nil {
 			return
 		}
-		text := v.AppendJSON(nil)
-		again, err := kriti.ParseJSON(text)
-		if err != nil || string(again.AppendJSON(nil)) != string(text) {
-			t.Fatalf("%q became %q: %v", text, again.AppendJSON(nil), err)
+		texts := []string{string(v.AppendJSON(nil))}
+		for range 2 {
+			if v, err = kriti.ParseJSON([]byte(texts[len(texts)-1])); err != nil {
+				t.Fatalf("%q: %v", texts, err)
+			}
+			texts = append(texts, string(v.AppendJSON(nil)))
+		}
+		if texts[1] != texts[2] {
+			t.Fatalf("%q", texts)
 		}
 	})
 }
