@@ -60,11 +60,12 @@ type Key struct {
 type table struct {
 	keys  []Key
 	index map[string]int
+	old   []oldGroup
 }
 
 func newTable() *table {
 	t := &table{keys: slices.Concat(projectKeys(), functionKeys(), postgresKeys(), redisKeys(), hasuraKeys(), mailKeys(),
-		storageKeys())}
+		storageKeys()), old: oldNames()}
 	t.index = make(map[string]int, len(t.keys))
 	for i := range t.keys {
 		t.index[t.keys[i].Name] = i
@@ -72,8 +73,11 @@ func newTable() *table {
 	return t
 }
 
-// find returns the description of a key, or nil.
+// find returns the description of a key, or nil. A nil table, of a Config that Load did not make, has none.
 func (t *table) find(name string) *Key {
+	if t == nil {
+		return nil
+	}
 	if i, ok := t.index[name]; ok {
 		return &t.keys[i]
 	}

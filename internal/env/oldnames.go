@@ -28,7 +28,7 @@ func (c *Config) oldName(key, text string) (problem, hint string) {
 	if n, field, ok := customService(key); ok {
 		return oldCustomService(n, field, text)
 	}
-	for _, old := range oldNames() {
+	for _, old := range c.table.old {
 		if slices.Contains(old.names, key) ||
 			slices.ContainsFunc(old.prefixes, func(p string) bool { return strings.HasPrefix(key, p) }) {
 			return "not read: " + old.why, old.hint

@@ -56,7 +56,7 @@ func ownPrefix(key string) string {
 // nearest is the known name that key is most likely a slip of, or "". The first word may differ in a long word only, so
 // that SES_REGION is not taken for S3_REGION.
 func (t *table) nearest(key string) string {
-	if hasuraOwn(key) {
+	if t == nil || hasuraOwn(key) {
 		return ""
 	}
 	upper := strings.ToUpper(strings.ReplaceAll(key, ".", "_"))
