@@ -12,6 +12,9 @@ const (
 	OwnerNself Owner = "nself"
 	// OwnerUser files are written once, where they are missing, and belong to the user from then on.
 	OwnerUser Owner = "user"
+	// OwnerDerived files repeat what other files say, secrets included: every build rewrites them, and neither their
+	// content nor a hash of it is shown or recorded.
+	OwnerDerived Owner = "derived"
 )
 
 // File is one rendered file.

@@ -1,0 +1,182 @@
+package build
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"syscall"
+	"time"
+
+	"github.com/nself-org/nself/internal/errdefs"
+	"github.com/nself-org/nself/internal/scaffold"
+)
+
+// Where nself keeps its own files in a project, with slashes.
+const (
+	stateDir     = ".nself"
+	manifestPath = stateDir + "/manifest.json"
+	pendingPath  = stateDir + "/pending.json"
+	lockPath     = stateDir + "/build.lock"
+	backupDir    = stateDir + "/backup/"
+	envDir       = stateDir + "/env/"
+)
+
+// stamp tells whether a file changed since it was looked at.
+type stamp struct {
+	size     int64
+	modified time.Time
+}
+
+func stampOf(info fs.FileInfo) stamp { return stamp{info.Size(), info.ModTime()} }
+
+// disk reads and writes a project through os.Root, which no symbolic link leads out of.
+type disk struct {
+	root *os.Root
+	dir  string
+}
+
+func openDisk(dir string) (*disk, error) {
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return nil, fmt.Errorf("open project: %w", err)
+	}
+	return &disk{root: root, dir: dir}, nil
+}
+
+// path returns where p is for those that cannot go through the root.
+func (d *disk) path(p string) string { return filepath.Join(d.dir, filepath.FromSlash(p)) }
+
+// observe looks at every path of files and manifest, and at the derived files that are left from before. Contents are
+// read for files of nself's only. The error joins all paths that cannot be read.
+func (d *disk) observe(files []scaffold.File, m Manifest) (map[string]Node, error) {
+	own := map[string]bool{} // whether to read the content
+	for p, e := range m {
+		own[p] = e.Owner != scaffold.OwnerUser
+	}
+	for _, f := range files {
+		own[f.Path] = f.Owner != scaffold.OwnerUser
+	}
+	entries, err := fs.ReadDir(d.root.FS(), path.Clean(envDir))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, d.explain("read", envDir, err)
+	}
+	for _, e := range entries {
+		if _, known := own[envDir+e.Name()]; !known {
+			own[envDir+e.Name()] = false
+		}
+	}
+	nodes := make(map[string]Node, len(own))
+	var faults []error
+	for _, p := range slices.Sorted(maps.Keys(own)) {
+		n, err := d.node(p, own[p])
+		if err != nil {
+			faults = append(faults, err)
+			continue
+		}
+		nodes[p] = n
+	}
+	return nodes, errors.Join(faults...)
+}
+
+func (d *disk) node(p string, read bool) (Node, error) {
+	info, err := d.root.Lstat(p)
+	if errors.Is(err, fs.ErrNotExist) {
+		return Node{}, nil
+	}
+	if err != nil {
+		return Node{}, d.explain("look at", p, err)
+	}
+	n := Node{Mode: info.Mode().Perm(), stamp: stampOf(info)}
+	switch {
+	case info.Mode().IsRegular():
+		n.Kind = File
+	case info.Mode()&fs.ModeSymlink != 0:
+		n.Kind = Link
+	case info.IsDir():
+		n.Kind = Folder
+	default:
+		n.Kind = Other
+	}
+	if n.Kind == File && read {
+		if n.Data, err = d.root.ReadFile(p); err != nil {
+			return Node{}, d.explain("read", p, err)
+		}
+	}
+	return n, nil
+}
+
+// read returns a file's content, or nil when there is none.
+func (d *disk) read(p string) ([]byte, error) {
+	data, err := d.root.ReadFile(p)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, d.explain("read", p, err)
+	}
+	return data, nil
+}
+
+// explain says what stands in the way of doing something to p.
+func (d *disk) explain(verb, p string, err error) error {
+	if link, target := d.link(p); link != "" {
+		return errdefs.WithHint(errdefs.As(errdefs.ErrInvalid, fmt.Errorf(
+			"%s %s: %s is a symbolic link to %s, and nself does not follow links out of the project", verb, p, link, target)),
+			"replace the link with the folder itself")
+	}
+	var pathErr *fs.PathError
+	if errors.As(err, &pathErr) {
+		err = pathErr.Err // its path repeats ours, or names a temporary file
+	}
+	var linkErr *os.LinkError
+	if errors.As(err, &linkErr) {
+		err = linkErr.Err
+	}
+	switch {
+	case errors.Is(err, syscall.ENOTDIR):
+		return errdefs.WithHint(errdefs.As(errdefs.ErrInvalid, fmt.Errorf("%s %s: a file stands where a folder is needed", verb, p)),
+			"move the file away")
+	case errors.Is(err, fs.ErrPermission):
+		return errdefs.WithHint(fmt.Errorf("%s %s: %w", verb, p, err),
+			fmt.Sprintf("make %s and its folder writable for you", p))
+	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
+		return errdefs.WithHint(fmt.Errorf("%s %s: %w", verb, p, err), "free some space and run nself build again")
+	default:
+		return fmt.Errorf("%s %s: %w", verb, p, err)
+	}
+}
+
+// link finds the first folder on the way to p that is a symbolic link out of the project.
+func (d *disk) link(p string) (link, target string) {
+	for i, c := range p {
+		if c != '/' {
+			continue
+		}
+		info, err := d.root.Lstat(p[:i])
+		if err != nil || info.Mode()&fs.ModeSymlink == 0 {
+			continue
+		}
+		if _, err := d.root.Stat(p[:i]); err != nil {
+			target, _ := os.Readlink(d.path(p[:i]))
+			return p[:i], target
+		}
+	}
+	return "", ""
+}
+
+func blocked(p string, kind NodeKind) error {
+	what := "a folder"
+	if kind == Other {
+		what = "neither a file nor a folder"
+	}
+	return errdefs.WithHint(errdefs.As(errdefs.ErrInvalid, fmt.Errorf("%s: nself writes a file here, but %s stands there", p, what)),
+		"move it away")
+}
+
+// err joins what makes a plan impossible.
+func (p *planner) err() error { return errors.Join(p.faults...) }
