@@ -15,6 +15,7 @@ import (
 	"os"
 	"os/signal"
 	"strconv"
+	"strings"
 	"syscall"
 	"time"
 
@@ -41,7 +42,7 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout 
 	switch {
 	case len(args) == 0:
 		return serve(ctx, getenv, stdout)
-	case len(args) == 1 && args[0] == "healthcheck":
+	case len(args) == 1 && strings.TrimLeft(args[0], "-") == "healthcheck":
 		return healthcheck(ctx, getenv)
 	default:
 		return errors.New("usage: golang [healthcheck]")

@@ -2,10 +2,12 @@
 
 package actions
 
+// RegisterUserArgs are the arguments of the action registerUser.
 type RegisterUserArgs struct {
 	Input RegisterUserInput `json:"input"`
 }
 
+// RegisterUserInput is the GraphQL input type RegisterUserInput.
 type RegisterUserInput struct {
 	Email    string  `json:"email"`
 	Password string  `json:"password"`
@@ -13,6 +15,7 @@ type RegisterUserInput struct {
 	Company  *string `json:"company"`
 }
 
+// RegisterUserOutput is the GraphQL type RegisterUserOutput.
 type RegisterUserOutput struct {
 	Success   bool              `json:"success"`
 	User      *UserInfo         `json:"user"`
@@ -21,6 +24,7 @@ type RegisterUserOutput struct {
 	ErrorCode *string           `json:"error_code"`
 }
 
+// UserInfo is the GraphQL type UserInfo.
 type UserInfo struct {
 	ID            string `json:"id"`
 	Email         string `json:"email"`
@@ -28,6 +32,7 @@ type UserInfo struct {
 	EmailVerified bool   `json:"email_verified"`
 }
 
+// ValidationError is the GraphQL type ValidationError.
 type ValidationError struct {
 	Field   string  `json:"field"`
 	Message string  `json:"message"`

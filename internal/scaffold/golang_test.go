@@ -1,0 +1,228 @@
+package scaffold
+
+import (
+	"context"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/nself-org/nself/internal/metadata"
+	"github.com/nself-org/nself/templates"
+)
+
+const invoiceSDL = `
+type Mutation { createInvoice(lines: [Line!]!, note: String): Invoice! }
+input Line { sku: String! amount: numeric! }
+type Invoice { id: uuid! state: InvoiceState! lines: [InvoiceLine!]! }
+type InvoiceLine { sku: String! invoice: Invoice! }
+enum InvoiceState { OPEN PAID }
+`
+
+// guideSDL is registerUser as the guide has it: without code and error_code.
+const guideSDL = `
+type Mutation { registerUser(input: RegisterUserInput!): RegisterUserOutput }
+input RegisterUserInput { email: String! password: String! name: String! company: String }
+type RegisterUserOutput { success: Boolean! user: UserInfo message: String! errors: [ValidationError!] }
+type UserInfo { id: UUID! email: String! name: String! email_verified: Boolean! }
+type ValidationError { field: String! message: String! }
+scalar UUID
+`
+
+func input(t testing.TB, sdl string) ServiceInput {
+	t.Helper()
+	actions, types, err := metadata.ParseSDL(sdl, "actions.graphql")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return ServiceInput{Project: "shop", Actions: actions, Types: types}
+}
+
+// project renders a project with those actions into a folder, and returns the folder of the service.
+func project(t *testing.T, in ServiceInput) string {
+	t.Helper()
+	files, err := Service("golang", in)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range DocumentedNames() {
+		d, _ := Documented(name)
+		files = append(files, d.Migrations...)
+	}
+	dir := t.TempDir()
+	for _, f := range files {
+		p := filepath.Join(dir, filepath.FromSlash(f.Path))
+		if err := os.MkdirAll(filepath.Dir(p), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(p, f.Data, f.Mode); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return filepath.Join(dir, "functions", "golang")
+}
+
+func goCommand(t *testing.T, dir string, args ...string) string {
+	t.Helper()
+	cmd := exec.CommandContext(context.Background(), "go", args...)
+	cmd.Dir = dir
+	cmd.Env = append(os.Environ(), "GOFLAGS=-mod=mod", "GOWORK=off")
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Fatalf("go %s: %v\n%s", strings.Join(args, " "), err, out)
+	}
+	return string(out)
+}
+
+func paths(files []File) []string {
+	var out []string
+	for _, f := range files {
+		out = append(out, f.Path)
+	}
+	return out
+}
+
+func TestGolangProjectBuilds(t *testing.T) {
+	t.Parallel()
+	registerUser, _ := Documented("registerUser")
+	for _, tt := range []struct {
+		name, sdl string
+		test      string // packages whose tests run too
+	}{
+		{"documented", registerUser.SDL, "./..."},
+		{"guide", guideSDL, ""},
+		{"stub", invoiceSDL, "./actions"},
+		{"both", registerUser.SDL + strings.Replace(invoiceSDL, "type Mutation", "extend type Mutation", 1), ""},
+		{"own registerUser", `type Mutation { registerUser(name: String!): String! }`, ""},
+		{"nothing", "", ""},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			dir := project(t, input(t, tt.sdl))
+			goCommand(t, dir, "vet", "./...")
+			gofmt := exec.CommandContext(t.Context(), "gofmt", "-l", ".")
+			gofmt.Dir = dir
+			if out, err := gofmt.CombinedOutput(); err != nil || len(out) > 0 {
+				t.Errorf("gofmt: %v\n%s", err, out)
+			}
+			if diff := goCommand(t, dir, "mod", "tidy", "-diff"); diff != "" {
+				t.Errorf("go mod tidy:\n%s", diff)
+			}
+			if tt.test != "" {
+				goCommand(t, dir, "test", tt.test)
+			}
+		})
+	}
+}
+
+func TestGolangServiceFiles(t *testing.T) {
+	t.Parallel()
+	registerUser, _ := Documented("registerUser")
+	withUser, err := Service("golang", input(t, registerUser.SDL))
+	if err != nil {
+		t.Fatal(err)
+	}
+	without, err := Service("golang", input(t, invoiceSDL))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range []string{
+		"functions/golang/main.go", "functions/golang/go.mod", "functions/golang/go.sum", "functions/golang/Dockerfile",
+		"functions/golang/.dockerignore", "functions/golang/actions/register_user.go", "functions/golang/internal/users/users.go",
+	} {
+		if !slices.Contains(paths(withUser), p) {
+			t.Errorf("%s is missing", p)
+		}
+	}
+	for _, p := range paths(without) {
+		if strings.Contains(p, "register_user") || strings.Contains(p, "verify_email") || strings.Contains(p, "/users/") {
+			t.Errorf("%s is there without registerUser", p)
+		}
+	}
+	for _, p := range []string{"create_invoice.go", "create_invoice_test.go"} {
+		if !slices.Contains(paths(without), "functions/golang/actions/"+p) {
+			t.Errorf("%s is missing", p)
+		}
+	}
+	for _, f := range slices.Concat(withUser, without) {
+		want := OwnerUser
+		if strings.HasSuffix(f.Path, "_gen.go") {
+			want = OwnerNself
+		}
+		if f.Owner != want || f.Mode != 0o644 {
+			t.Errorf("%s: owner %s, mode %o", f.Path, f.Owner, f.Mode)
+		}
+		if strings.Contains(string(f.Data), "nself-org") {
+			t.Errorf("%s still names nself's own module", f.Path)
+		}
+	}
+	again, err := Service("golang", input(t, registerUser.SDL))
+	if diff := cmp.Diff(withUser, again); err != nil || diff != "" {
+		t.Errorf("a second rendering differs: %v\n%s", err, diff)
+	}
+}
+
+// The replacement of text in rewriteImports is right as long as the path stands in import specs only.
+func TestGoTemplatePathIsInImportsOnly(t *testing.T) {
+	t.Parallel()
+	err := fs.WalkDir(templates.FS, "golang", func(p string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() || !strings.HasSuffix(p, ".go") {
+			return err
+		}
+		code := string(embedded(p))
+		f, err := parser.ParseFile(token.NewFileSet(), p, code, parser.ImportsOnly)
+		if err != nil {
+			return err
+		}
+		imports := 0
+		for _, spec := range f.Imports {
+			if ip, err := strconv.Unquote(spec.Path.Value); err == nil && strings.HasPrefix(ip, goTemplate+"/") {
+				imports++
+			}
+		}
+		if n := strings.Count(code, "nself-org"); n != imports {
+			t.Errorf("%s names the module %d times, in %d imports", p, n, imports)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestDocumentedFilesExist(t *testing.T) {
+	t.Parallel()
+	for _, d := range documentedActions {
+		for _, name := range d.golang {
+			if _, err := fs.Stat(templates.FS, path.Join("golang", name)); err != nil {
+				t.Errorf("%s: %v", d.name, err)
+			}
+		}
+		a, ok := Documented(d.name)
+		if !ok || len(a.Migrations) == 0 {
+			t.Errorf("%s: %t, %d migrations", d.name, ok, len(a.Migrations))
+		}
+		if _, _, err := a.types(); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+func BenchmarkGolangService(b *testing.B) {
+	registerUser, _ := Documented("registerUser")
+	in := input(b, registerUser.SDL+strings.Replace(invoiceSDL, "type Mutation", "extend type Mutation", 1))
+	for b.Loop() {
+		if _, err := Service("golang", in); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

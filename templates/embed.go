@@ -1,0 +1,14 @@
+// Package templates holds what nself renders into a user's project: function services, which are real programs that are
+// built and tested where they stand, the documented actions, and the migrations that they need.
+package templates
+
+import "embed"
+
+// FS holds the templates under the names of their folders: golang, actions, hasura. Paths are listed one by one, so that
+// what a build or an editor leaves beside them stays out.
+//
+//go:embed golang/main.go golang/main_test.go golang/README.md golang/Dockerfile golang/.dockerignore
+//go:embed golang/go.mod.embed golang/go.sum.embed
+//go:embed all:golang/actions all:golang/internal
+//go:embed all:actions all:hasura
+var FS embed.FS
