@@ -38,7 +38,7 @@ type ValidationError { field: String! message: String! }
 scalar UUID
 `
 
-func input(t testing.TB, sdl string) ServiceInput {
+func serviceInput(t testing.TB, sdl string) ServiceInput {
 	t.Helper()
 	actions, types, err := metadata.ParseSDL(sdl, "actions.graphql")
 	if err != nil {
@@ -47,8 +47,8 @@ func input(t testing.TB, sdl string) ServiceInput {
 	return ServiceInput{Project: "shop", Actions: actions, Types: types}
 }
 
-// project renders a project with those actions into a folder, and returns the folder of the service.
-func project(t *testing.T, in ServiceInput) string {
+// goProject renders a project with those actions into a folder, and returns the folder of the service.
+func goProject(t *testing.T, in ServiceInput) string {
 	t.Helper()
 	files, err := Service("golang", in)
 	if err != nil {
@@ -107,7 +107,7 @@ func TestGolangProjectBuilds(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			dir := project(t, input(t, tt.sdl))
+			dir := goProject(t, serviceInput(t, tt.sdl))
 			goCommand(t, dir, "vet", "./...")
 			gofmt := exec.CommandContext(t.Context(), "gofmt", "-l", ".")
 			gofmt.Dir = dir
@@ -127,11 +127,11 @@ func TestGolangProjectBuilds(t *testing.T) {
 func TestGolangServiceFiles(t *testing.T) {
 	t.Parallel()
 	registerUser, _ := Documented("registerUser")
-	withUser, err := Service("golang", input(t, registerUser.SDL))
+	withUser, err := Service("golang", serviceInput(t, registerUser.SDL))
 	if err != nil {
 		t.Fatal(err)
 	}
-	without, err := Service("golang", input(t, invoiceSDL))
+	without, err := Service("golang", serviceInput(t, invoiceSDL))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -165,7 +165,7 @@ func TestGolangServiceFiles(t *testing.T) {
 			t.Errorf("%s still names nself's own module", f.Path)
 		}
 	}
-	again, err := Service("golang", input(t, registerUser.SDL))
+	again, err := Service("golang", serviceInput(t, registerUser.SDL))
 	if diff := cmp.Diff(withUser, again); err != nil || diff != "" {
 		t.Errorf("a second rendering differs: %v\n%s", err, diff)
 	}
@@ -219,7 +219,7 @@ func TestDocumentedFilesExist(t *testing.T) {
 
 func BenchmarkGolangService(b *testing.B) {
 	registerUser, _ := Documented("registerUser")
-	in := input(b, registerUser.SDL+strings.Replace(invoiceSDL, "type Mutation", "extend type Mutation", 1))
+	in := serviceInput(b, registerUser.SDL+strings.Replace(invoiceSDL, "type Mutation", "extend type Mutation", 1))
 	for b.Loop() {
 		if _, err := Service("golang", in); err != nil {
 			b.Fatal(err)
