@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -8,7 +9,9 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/nself-org/nself/internal/env"
 	"github.com/nself-org/nself/internal/errdefs"
+	"github.com/nself-org/nself/internal/stack/native"
 	"github.com/nself-org/nself/internal/ui"
 )
 
@@ -53,6 +56,41 @@ func (f *Factory) ProjectDir() (string, error) {
 	return "", errdefs.As(errdefs.ErrInvalid, errdefs.WithHint(
 		fmt.Errorf("%s: no nself project here or in a folder above", f.WorkDir),
 		"run nself init NAME to make one, or name one with --project DIR"))
+}
+
+// Config reads the project's configuration. The report holds its warnings: build and up show them, the others do not.
+func (f *Factory) Config() (*env.Config, *env.Report, error) {
+	dir, err := f.ProjectDir()
+	if err != nil {
+		return nil, nil, err
+	}
+	cfg, report, err := env.Load(dir, env.Options{Environ: f.Environ})
+	if err != nil {
+		return nil, report, err
+	}
+	return cfg, report, nil
+}
+
+// Stack opens the driver that runs the project's services.
+func (f *Factory) Stack(_ context.Context, choice stackChoice) (*openStack, error) {
+	cfg, report, err := f.Config()
+	if err != nil {
+		return nil, err
+	}
+	if choice == driverDocker {
+		return nil, errdefs.As(errdefs.ErrUnavailable, errdefs.WithHint(
+			errors.New("the docker driver is not part of this version: docker-compose.yml is rendered, running it is not"),
+			"use --driver native, or run docker compose up in the project's folder"))
+	}
+	driver := native.New(native.Options{
+		Config: cfg, Supervise: native.SuperviseCommand(f.Executable, cfg.Dir), Environ: f.Environ,
+		FunctionEnv: functionEnv, Log: f.Log,
+	})
+	why := "asked for"
+	if choice == driverAuto {
+		why = "the one that this version has"
+	}
+	return &openStack{Config: cfg, Report: report, Driver: driver, Why: why}, nil
 }
 
 // isProject tells whether dir holds a project: a Hasura project with nself's env file beside it.

@@ -47,6 +47,7 @@ func (c *stackChoice) Type() string { return "driver" }
 // openStack is a project with the driver that runs it.
 type openStack struct {
 	Config *env.Config
+	Report *env.Report // the configuration's warnings
 	Driver stack.Driver
 	// Why tells why this driver was taken, for a person.
 	Why string

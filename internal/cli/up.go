@@ -63,6 +63,7 @@ func runUp(ctx context.Context, opts *upOptions) error {
 	if err != nil {
 		return err
 	}
+	printWarnings(opts.IO, s.Report)
 	start := time.Now()
 	opts.IO.Notef("%s\n", opts.IO.ErrTheme().Dim(fmt.Sprintf("%s with the %s driver (%s)", s.Config.ProjectName, s.Driver.Name(), s.Why)))
 	show := newEventDisplay(opts.IO)
