@@ -124,7 +124,7 @@ func checkLogLevel(text string) string {
 }
 
 func checkProjectName(text string) string {
-	if len(text) < 2 || len(text) > 30 || text[0] == '-' || text[len(text)-1] == '-' || strings.ContainsFunc(text, notInName) {
+	if len(text) < 2 || len(text) > 30 || strings.Trim(text, "-") != text || strings.ContainsFunc(text, notInName) {
 		return shown(text) + " cannot name a project"
 	}
 	return ""

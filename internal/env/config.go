@@ -2,9 +2,9 @@
 // a typed Config in which every value knows the file and line that it came from.
 //
 // From strongest to weakest: the process environment (only names that nself knows or that a file sets), .env.local,
-// .env.$ENV, .env, defaults. Values are decoded by godotenv: single quotes are literal, double quotes know \n, \r and \",
-// and $NAME or ${NAME} outside single quotes stands for a value set above or in a weaker file. Commands are never run. A
-// name that is set to no text hides the weaker layers and then counts as not set: its default applies.
+// .env.$ENV, .env, defaults. Values are decoded by godotenv: single quotes are literal, double quotes know \n, \r and
+// \", and $NAME or ${NAME} outside single quotes stands for a value set above or in a weaker file. Commands are never
+// run. A name that is set to no text hides the weaker layers and then counts as not set: its default applies.
 package env
 
 import (
@@ -53,8 +53,8 @@ const (
 	Prod    = "prod"
 )
 
-// Config is the effective configuration of one project. It is read once and not changed afterwards. Printed with fmt, slog
-// or encoding/json it shows no secret.
+// Config is the effective configuration of one project. It is read once and not changed afterwards. Printed with fmt,
+// slog or encoding/json it shows no secret.
 type Config struct {
 	// Dir is the project's folder, absolute.
 	Dir string

@@ -23,8 +23,8 @@ func (c *Config) LocalEndpoints() Endpoints {
 	}
 }
 
-// ContainerEndpoints are the addresses inside the Compose network: service names, with the ports that the images listen on.
-// A function service listens on the same port inside and outside.
+// ContainerEndpoints are the addresses inside the Compose network: service names, with the ports that the images
+// listen on. A function service listens on the same port inside and outside.
 func (c *Config) ContainerEndpoints() Endpoints {
 	at := func(host string, port int) string { return host + ":" + strconv.Itoa(port) }
 	return Endpoints{
@@ -42,8 +42,8 @@ func (c *Config) DatabaseURL(address string) Secret {
 	return Secret(u.String())
 }
 
-// RedisURL is the connection string of Redis at address, host:port, with the password where there is one; empty when Redis
-// is off.
+// RedisURL is the connection string of Redis at address, host:port, with the password where there is one; empty when
+// Redis is off.
 func (c *Config) RedisURL(address string) Secret {
 	if !c.Redis.Enabled {
 		return ""
@@ -55,8 +55,8 @@ func (c *Config) RedisURL(address string) Secret {
 	return Secret(u.String())
 }
 
-// FunctionEnv is the environment of a function service as sorted KEY=value lines. What nself works out wins over a user's
-// own key of the same name.
+// FunctionEnv is the environment of a function service as sorted KEY=value lines. What nself works out wins over a
+// user's own key of the same name.
 func (c *Config) FunctionEnv(rt Runtime, ep Endpoints) []string {
 	vars := maps.Clone(map[string]string(c.Functions))
 	if vars == nil {
@@ -126,8 +126,9 @@ func (c *Config) addStorage(vars map[string]string, ep Endpoints) {
 	}
 }
 
-// EngineEnv is what the GraphQL engine, Hasura or the gateway, sees: its own settings, where the handlers are, the secret
-// that it shows them, and the user's keys, which metadata may name. What nself works out wins over a user's own key.
+// EngineEnv is what the GraphQL engine, Hasura or the gateway, sees: its own settings, where the handlers are, the
+// secret that it shows them, and the user's keys, which metadata may name. What nself works out wins over a user's
+// own key.
 func (c *Config) EngineEnv(ep Endpoints) map[string]string {
 	vars := map[string]string{}
 	maps.Copy(vars, c.Functions)
@@ -159,8 +160,8 @@ func (c *Config) EngineEnv(ep Endpoints) map[string]string {
 	return vars
 }
 
-// handlerURL is where the engine calls a runtime's handlers. A disabled runtime has its address too, so that one action of
-// it does not make the metadata of the others unusable.
+// handlerURL is where the engine calls a runtime's handlers. A disabled runtime has its address too, so that one
+// action of it does not make the metadata of the others unusable.
 func handlerURL(r Runtime, address string) string {
 	if r.URL != "" {
 		return r.URL

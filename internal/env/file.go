@@ -229,7 +229,8 @@ func (f *file) references(st statement, above, seeded map[string]bool, weaker fu
 			seeds.WriteString(ref.name + "=" + raw + "\n")
 		}
 		if ref.name != "" && ref.operator {
-			return f.referenceProblem(st, "only ${"+maskName(st.key, ref.name)+"} is understood, no default or other operator in it")
+			return f.referenceProblem(st,
+				"only ${"+maskName(st.key, ref.name)+"} is understood, no default or other operator in it")
 		}
 	}
 	return nil

@@ -17,8 +17,8 @@ import (
 
 var update = flag.Bool("update", false, "rewrite the golden files")
 
-// TestMessages loads the files of each testdata/load/*.txtar and compares every problem and warning with its "want" file.
-// A file named "environ" holds the process environment; without one, it is empty.
+// TestMessages loads the files of each testdata/load/*.txtar and compares every problem and warning with its "want"
+// file. A file named "environ" holds the process environment; without one, it is empty.
 func TestMessages(t *testing.T) {
 	t.Parallel()
 	paths, err := filepath.Glob("testdata/load/*.txtar")

@@ -129,7 +129,8 @@ func hasuraKeys() []Key {
 		},
 		{
 			Name: "HASURA_GRAPHQL_CORS_DOMAIN", Group: GroupHasura, Kind: KindText, Default: "*",
-			Doc: "Origins that browsers may call from, separated by commas", store: func(c *Config, s string) { c.Hasura.CORSDomain = s },
+			Doc:   "Origins that browsers may call from, separated by commas",
+			store: func(c *Config, s string) { c.Hasura.CORSDomain = s },
 		},
 		boolKey("HASURA_GRAPHQL_ENABLE_CONSOLE", GroupHasura, "true, in prod false", "Serve the console", notProd,
 			func(c *Config) *bool { return &c.Hasura.EnableConsole }),
@@ -242,7 +243,8 @@ func functionKeys() []Key {
 				store:    func(c *Config, s string) { r.of(c).URL = strings.TrimSuffix(s, "/") },
 			},
 			Key{
-				Name: r.prefix + "_PUBLIC_URL", Group: GroupFunctions, Kind: KindURL, Default: "PUBLIC_URL, else the port on localhost",
+				Name: r.prefix + "_PUBLIC_URL", Group: GroupFunctions, Kind: KindURL,
+				Default:  "PUBLIC_URL, else the port on localhost",
 				Doc:      "Base URL of the " + r.label + " service in links that it hands out",
 				fallback: func(*Config) string { return "" },
 				store:    func(c *Config, s string) { r.of(c).PublicURL = strings.TrimSuffix(s, "/") },
@@ -304,8 +306,9 @@ func imageKeys(name string, group Group, repository, tag string, field func(*Con
 			},
 		},
 		{
-			Name: name + "_IMAGE", Group: group, Kind: KindImage, Default: repository + ":" + name + "_VERSION, after IMAGE_REGISTRY",
-			Doc: "Image to run, taken as it is written", fallback: func(c *Config) string { return *field(c) },
+			Name: name + "_IMAGE", Group: group, Kind: KindImage,
+			Default: repository + ":" + name + "_VERSION, after IMAGE_REGISTRY",
+			Doc:     "Image to run, taken as it is written", fallback: func(c *Config) string { return *field(c) },
 			store: func(c *Config, s string) { *field(c) = s },
 		},
 	}

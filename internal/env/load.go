@@ -114,7 +114,9 @@ func (f *file) lookup(key string) (string, bool) {
 func (l *loader) chooseEnv(chosen string, local, base *file) {
 	early := *local // ENV is needed before the file's other layer is known
 	early.values, early.order, early.problems, early.warnings = map[string]assignment{}, nil, nil, nil
-	early.statements = slices.DeleteFunc(slices.Clone(local.statements), func(st statement) bool { return st.key != "ENV" })
+	early.statements = slices.DeleteFunc(slices.Clone(local.statements), func(st statement) bool {
+		return st.key != "ENV"
+	})
 	early.decode(base.lookup)
 
 	var candidates []Value

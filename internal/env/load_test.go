@@ -242,7 +242,8 @@ func TestNoSecretIsPrinted(t *testing.T) {
 	}
 }
 
-// TestGoldensShowNoSecret reads what the message tests expect: their secrets are all called hunter2 or 0123456789abcdef.
+// TestGoldensShowNoSecret reads what the message tests expect: their secrets are all called hunter2 or
+// 0123456789abcdef.
 func TestGoldensShowNoSecret(t *testing.T) {
 	t.Parallel()
 	paths, _ := filepath.Glob("testdata/load/*.txtar")

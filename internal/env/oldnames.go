@@ -61,7 +61,8 @@ func (c *Config) oldServiceList(key, text string) (problem, hint string) {
 		what += " when " + prefix + "_ENABLED is true"
 	}
 	if text != "" && len(text) <= 80 {
-		what += fmt.Sprintf("; %s: no service of its own", strings.Join(strings.Fields(strings.ReplaceAll(text, ",", " ")), ", "))
+		names := strings.Fields(strings.ReplaceAll(text, ",", " "))
+		what += fmt.Sprintf("; %s: no service of its own", strings.Join(names, ", "))
 	}
 	return "not read: " + what, "add an action with nself action new NAME --runtime " + name + ", and remove this line"
 }
@@ -88,7 +89,8 @@ func oldCustomService(number, field, text string) (problem, hint string) {
 		prefix = templateRuntime(parts[1])
 	}
 	if prefix == "" {
-		return problem, "set NESTJS_ENABLED, PYTHON_ENABLED or GOLANG_ENABLED, or run the service from docker-compose.override.yml"
+		return problem, "set NESTJS_ENABLED, PYTHON_ENABLED or GOLANG_ENABLED, or run the service from " +
+			"docker-compose.override.yml"
 	}
 	hint = "set " + prefix + "_ENABLED=true"
 	if len(parts) > 2 && validPort(parts[2]) {
@@ -128,7 +130,8 @@ func oldNames() []oldGroup {
 			names: []string{"HASURA_CONSOLE_PORT", "HASURA_ROUTE"}, why: "the console is at HASURA_PORT", hint: "remove it",
 		},
 		{
-			names: []string{"POSTGRES_ENABLED", "HASURA_ENABLED"}, why: "Postgres and the GraphQL engine always run", hint: "remove it",
+			names: []string{"POSTGRES_ENABLED", "HASURA_ENABLED"}, why: "Postgres and the GraphQL engine always run",
+			hint: "remove it",
 		},
 		{
 			names: []string{"POSTGRES_HOST", "REDIS_HOST", "POSTGRES_EXPOSE_PORT", "HASURA_METADATA_DATABASE_URL"},
@@ -139,8 +142,8 @@ func oldNames() []oldGroup {
 			hint: "add a migration with nself db new that says CREATE EXTENSION",
 		},
 		{
-			names: []string{"AUTH_SMTP_HOST", "AUTH_SMTP_PORT", "AUTH_SMTP_USER", "AUTH_SMTP_PASS", "AUTH_SMTP_SENDER", "AUTH_SMTP_SECURE"},
-			why:   "there is no auth service", hint: "set SMTP_HOST, SMTP_PORT, SMTP_USER, SMTP_PASS and EMAIL_FROM",
+			prefixes: []string{"AUTH_SMTP_"}, why: "there is no auth service",
+			hint: "set SMTP_HOST, SMTP_PORT, SMTP_USER, SMTP_PASS and EMAIL_FROM",
 		},
 		{
 			names: []string{"EMAIL_PROVIDER"}, why: "mail goes to SMTP_HOST, or to the mail catcher",
@@ -154,7 +157,8 @@ func oldNames() []oldGroup {
 			names: []string{"STORAGE_ENABLED"}, why: "storage is MinIO or the local disk", hint: "set MINIO_ENABLED=true",
 		},
 		{
-			names: []string{"GO_ENABLED", "GO_PORT"}, why: "the Go service is called golang", hint: "set GOLANG_ENABLED and GOLANG_PORT",
+			names: []string{"GO_ENABLED", "GO_PORT"}, why: "the Go service is called golang",
+			hint: "set GOLANG_ENABLED and GOLANG_PORT",
 		},
 		{
 			names: []string{
@@ -175,10 +179,14 @@ func oldNames() []oldGroup {
 		{
 			prefixes: []string{"BULLMQ_"}, why: "each function service has a job queue of its own", hint: "remove it",
 		},
-		{prefixes: []string{"MAILHOG_"}, why: "the mail catcher is Mailpit", hint: "set MAILPIT_ENABLED, MAILPIT_SMTP_PORT or MAILPIT_UI_PORT"},
+		{
+			prefixes: []string{"MAILHOG_"}, why: "the mail catcher is Mailpit",
+			hint: "set MAILPIT_ENABLED, MAILPIT_SMTP_PORT or MAILPIT_UI_PORT",
+		},
 		{
 			names:    []string{"MAILPIT_ROUTE", "SSL_MODE"},
-			prefixes: []string{"NGINX_", "SSL_"}, why: "there is no proxy in front of the services; they listen on localhost", hint: "remove it",
+			prefixes: []string{"NGINX_", "SSL_"}, why: "there is no proxy in front of the services; they listen on localhost",
+			hint: "remove it",
 		},
 		{
 			prefixes: []string{"FUNCTIONS_"}, why: "function services are per runtime",

@@ -10,8 +10,8 @@ import (
 // quote sign, because godotenv strips quote signs at the end.
 const emptyName = "NSELF_EMPTY"
 
-// Quote writes value so that a .env file's reader gives back the same text: bare where that is safe, else in single quotes,
-// else in double quotes with escapes. It refuses text that an environment variable cannot hold.
+// Quote writes value so that a .env file's reader gives back the same text: bare where that is safe, else in single
+// quotes, else in double quotes with escapes. It refuses text that an environment variable cannot hold.
 func Quote(value string) (string, error) {
 	switch {
 	case strings.ContainsRune(value, 0):

@@ -27,8 +27,8 @@ type fault struct {
 	text, hint string
 }
 
-const quoteHint = "put a value with spaces, # or several lines in quotes: KEY=\"value\"; a backslash directly before a " +
-	"quote sign keeps that sign from closing the value"
+const quoteHint = "put a value with spaces, # or several lines in quotes: KEY=\"value\"; a backslash directly before " +
+	"a quote sign keeps that sign from closing the value"
 
 // scan splits src into statements. A line that cannot be read is reported, and scanning goes on with the next line.
 func scan(src []byte) ([]statement, []fault) {

@@ -8,8 +8,9 @@ import (
 	"github.com/joho/godotenv"
 )
 
-// FuzzParse: scanning never fails, places are inside the file, and where nothing is wrong godotenv reads the same values
-// from the untouched file. It reads a comment differently in one case, which is left out: several # signs behind a value.
+// FuzzParse: scanning never fails, places are inside the file, and where nothing is wrong godotenv reads the same
+// values from the untouched file. It reads a comment differently in one case, which is left out: several # signs
+// behind a value.
 func FuzzParse(f *testing.F) {
 	for _, seed := range []string{
 		"A=1\nB=2\n", "A='x\ny'\nB=\"\\\"\"\n", "export A=1", "A: b\r\nC=\"d\r\ne\"", "\ufeffA=1", "A=\"x", "A=x #y", "A=\"\"\"", "A='\\'\nB='",

@@ -10,8 +10,8 @@ import (
 // redacted stands for a secret wherever one would be printed.
 const redacted = "[redacted]"
 
-// Secret is text that must not be printed. Its String, LogValue and MarshalText give "[redacted]"; Reveal gives the text.
-// Keep it in exported fields: fmt reads unexported ones by reflection and asks no method.
+// Secret is text that must not be printed. Its String, LogValue and MarshalText give "[redacted]"; Reveal gives the
+// text. Keep it in exported fields: fmt reads unexported ones by reflection and asks no method.
 type Secret string
 
 // String returns "[redacted]", or "" for an empty secret.
@@ -51,7 +51,8 @@ func (s Secret) GoString() string { return fmt.Sprintf("env.Secret(%q)", s.Strin
 // Reveal returns the text itself, for the one place that must use it.
 func (s Secret) Reveal() string { return string(s) }
 
-// Variables are environment variables by name. Any of them may be a secret, so that fmt, slog and JSON give the names only.
+// Variables are environment variables by name. Any of them may be a secret, so that fmt, slog and JSON give the names
+// only.
 type Variables map[string]string
 
 // Format prints the names.
@@ -85,8 +86,8 @@ func secretName(key string) bool {
 	return strings.HasSuffix(key, "APIKEY")
 }
 
-// secretText reports whether a value looks like a secret whatever its name: a URL with a password, a private key, a JSON
-// web token.
+// secretText reports whether a value looks like a secret whatever its name: a URL with a password, a private key, a
+// JSON web token.
 func secretText(text string) bool {
 	if _, after, ok := strings.Cut(text, "://"); ok {
 		authority, _, _ := strings.Cut(after, "/")

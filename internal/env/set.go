@@ -37,10 +37,11 @@ type SetResult struct {
 	Warnings   []*Warning
 }
 
-// Set gives key a value in a file of the project in dir. The last assignment of the key in that file is replaced in place,
-// else a line is added at the end; everything else in the file stays as it is, its line ends and mode too. A new file has
-// mode 0600. A value that Load would refuse is refused with the same words, as a [Problem] of class errdefs.ErrInvalid; so
-// is a file that cannot be read. The file is replaced in one step, so that nobody ever reads half of it.
+// Set gives key a value in a file of the project in dir. The last assignment of the key in that file is replaced in
+// place, else a line is added at the end; everything else in the file stays as it is, its line ends and mode too. A
+// new file has mode 0600. A value that Load would refuse is refused with the same words, as a [Problem] of class
+// errdefs.ErrInvalid; so is a file that cannot be read. The file is replaced in one step, so that nobody ever reads
+// half of it.
 func Set(dir, key, value string, opts SetOptions) (SetResult, error) {
 	name, err := setFile(opts.File)
 	if err != nil {
@@ -193,8 +194,8 @@ func readsBack(src []byte, key, value string) error {
 	return errors.New("the edited file would give another value; nothing was changed")
 }
 
-// replace writes data to path in one step, through a symbolic link to the file that it names. An existing file keeps its
-// mode and, where this process may, its owner.
+// replace writes data to path in one step, through a symbolic link to the file that it names. An existing file keeps
+// its mode and, where this process may, its owner.
 func replace(path string, data []byte) error {
 	if target, err := filepath.EvalSymlinks(path); err == nil {
 		path = target
@@ -203,7 +204,8 @@ func replace(path string, data []byte) error {
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	t, err := renameio.NewPendingFile(path, renameio.WithTempDir(filepath.Dir(path)), renameio.WithStaticPermissions(0o600))
+	t, err := renameio.NewPendingFile(path,
+		renameio.WithTempDir(filepath.Dir(path)), renameio.WithStaticPermissions(0o600))
 	if err != nil {
 		return err
 	}

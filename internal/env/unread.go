@@ -92,7 +92,8 @@ func (t *table) slipOfSecret(key string) bool {
 	return near != "" && t.find(near).Secret
 }
 
-// bagDistance is how many letters one name has and the other lacks: never more than the edit distance, and much cheaper.
+// bagDistance is how many letters one name has and the other lacks: never more than the edit distance, and much
+// cheaper.
 func bagDistance(a, b string) int {
 	var counts [128]int8
 	for i := range len(a) {
@@ -144,8 +145,9 @@ const (
 	maxSearchedFiles = 5000
 )
 
-// Unread returns those keys, in their order, that no file under roots in fsys mentions. Installed packages, build results,
-// binary files and files over 1 MiB are not searched, nor more than 5000 files; a root that is not there is empty.
+// Unread returns those keys, in their order, that no file under roots in fsys mentions. Installed packages, build
+// results, binary files and files over 1 MiB are not searched, nor more than 5000 files; a root that is not there is
+// empty.
 func Unread(fsys fs.FS, keys []string, roots ...string) ([]string, error) {
 	left := slices.Clone(keys)
 	files := 0

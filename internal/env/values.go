@@ -32,8 +32,8 @@ type Explanation struct {
 	Note string `json:"note,omitempty"`
 }
 
-// Explain tells how key got its value. False: nself does not know the key and no file sets it; the closest known name, if
-// one is close, is in the explanation's Note.
+// Explain tells how key got its value. False: nself does not know the key and no file sets it; the closest known
+// name, if one is close, is in the explanation's Note.
 func (c *Config) Explain(key string) (Explanation, bool) {
 	v, ok := c.values[key]
 	if !ok {
