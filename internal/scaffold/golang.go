@@ -70,7 +70,7 @@ func implemented(in ServiceInput) (present map[string]bool, types metadata.Custo
 	present, types = map[string]bool{}, in.Types
 	for _, a := range in.Actions {
 		doc, ok := Documented(a.Name)
-		if !ok {
+		if !ok || !implementsInGo(a.Name) {
 			continue
 		}
 		written, needed, err := doc.types()
@@ -82,6 +82,11 @@ func implemented(in ServiceInput) (present map[string]bool, types metadata.Custo
 		}
 	}
 	return present, types, nil
+}
+
+// implementsInGo says whether the template has the handler of a documented action.
+func implementsInGo(action string) bool {
+	return slices.ContainsFunc(documentedActions, func(d documented) bool { return d.name == action && len(d.golang) > 0 })
 }
 
 // ownedByAbsent says whether a file of the template serves only documented actions that the project does not have.
@@ -132,4 +137,39 @@ func goTree(module string, keep func(name string) bool) ([]File, error) {
 // gofmt, because all paths with the prefix stand in a group of their own.
 func rewriteImports(code []byte, module string) []byte {
 	return bytes.ReplaceAll(code, []byte(`"`+goTemplate+`/`), []byte(`"`+module+`/`))
+}
+
+// GoTemplateCode returns the generated files of templates/golang itself, by their path in there: they declare all
+// documented actions that the template implements.
+func GoTemplateCode() (map[string][]byte, error) {
+	var actions []metadata.Action
+	var types metadata.CustomTypes
+	for _, d := range documentedActions {
+		if len(d.golang) == 0 {
+			continue
+		}
+		doc, _ := Documented(d.name)
+		action, needed, err := doc.types()
+		if err != nil {
+			return nil, err
+		}
+		merged, ok := fit(action, action, types, needed)
+		if !ok {
+			return nil, fmt.Errorf("the types of documented action %s contradict those of another", d.name)
+		}
+		actions, types = append(actions, action), merged
+	}
+	gen, err := codegen.NewGo(codegen.GoInput{Module: goTemplate, Dir: goDir, Actions: actions, Types: types})
+	if err != nil {
+		return nil, err
+	}
+	typesCode, err := gen.Types()
+	if err != nil {
+		return nil, err
+	}
+	actionsCode, err := gen.Actions()
+	if err != nil {
+		return nil, err
+	}
+	return map[string][]byte{codegen.GoTypesFile: typesCode, codegen.GoActionsFile: actionsCode}, nil
 }

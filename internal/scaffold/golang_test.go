@@ -2,6 +2,7 @@ package scaffold
 
 import (
 	"context"
+	"errors"
 	"go/parser"
 	"go/token"
 	"io/fs"
@@ -15,7 +16,9 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"golang.org/x/mod/modfile"
 
+	"github.com/nself-org/nself/internal/errdefs"
 	"github.com/nself-org/nself/internal/metadata"
 	"github.com/nself-org/nself/templates"
 )
@@ -213,6 +216,88 @@ func TestDocumentedFilesExist(t *testing.T) {
 		}
 		if _, _, err := a.types(); err != nil {
 			t.Error(err)
+		}
+	}
+}
+
+// What is generated in the template is what nself would write there.
+func TestGoTemplateCodeIsCurrent(t *testing.T) {
+	t.Parallel()
+	files, err := GoTemplateCode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range files {
+		if diff := cmp.Diff(string(want), string(embedded("golang/"+name))); diff != "" {
+			t.Errorf("templates/golang/%s is out of date, run make generate (-want +have):\n%s", name, diff)
+		}
+	}
+}
+
+// The versions in the rendered go.mod are this module's own: what a user builds has been tested here, and is in the build
+// cache of whoever builds both.
+func TestGoTemplateVersions(t *testing.T) {
+	t.Parallel()
+	read := func(name string, data []byte) map[string]string {
+		mod, err := modfile.Parse(name, data, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		versions := map[string]string{"go": mod.Go.Version}
+		for _, r := range mod.Require {
+			versions[r.Mod.Path] = r.Mod.Version
+		}
+		return versions
+	}
+	data, err := os.ReadFile(filepath.Join("..", "..", "go.mod"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	ours := read("go.mod", data)
+	for path, version := range read("go.mod.embed", embedded("golang/go.mod.embed")) {
+		if ours[path] != version {
+			t.Errorf("%s is %s in templates/golang/go.mod.embed and %q in go.mod: run make generate", path, version, ours[path])
+		}
+	}
+}
+
+// A file that is missing in the embedded set is missing in every user's project; one too many was not meant for them.
+func TestEmbeddedFilesAreTheTrackedOnes(t *testing.T) {
+	t.Parallel()
+	cmd := exec.CommandContext(t.Context(), "git", "ls-files", "-z", ".")
+	cmd.Dir = filepath.Join("..", "..", "templates")
+	out, err := cmd.Output()
+	if err != nil {
+		if os.Getenv("CI") != "" {
+			t.Fatal(err)
+		}
+		t.Skipf("this is not a git checkout: %v", err)
+	}
+	want := strings.FieldsFunc(string(out), func(r rune) bool { return r == 0 })
+	want = slices.DeleteFunc(want, func(p string) bool { return !strings.Contains(p, "/") }) // embed.go itself
+	var got []string
+	err = fs.WalkDir(templates.FS, ".", func(p string, d fs.DirEntry, err error) error {
+		if err == nil && !d.IsDir() {
+			got = append(got, p)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	slices.Sort(want)
+	slices.Sort(got)
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-tracked +embedded):\n%s", diff)
+	}
+}
+
+func TestServiceRefusesOtherRuntimes(t *testing.T) {
+	t.Parallel()
+	for _, runtime := range []string{"rust", ""} {
+		_, err := Service(runtime, ServiceInput{Project: "shop"})
+		if !errors.Is(err, errdefs.ErrInvalid) || !strings.Contains(err.Error(), "no template") {
+			t.Errorf("%q: got %v", runtime, err)
 		}
 	}
 }

@@ -1,10 +1,13 @@
-// Command gomod writes templates/golang/go.mod.embed and go.sum.embed: what `go mod tidy` makes of the rendered template
-// with the versions of this module. Run it in the module's root, through `make generate`, after a change of versions or
-// imports.
+// Command generate writes the files of templates/golang that are made from others. Run it in the module's root, through
+// `make generate`:
+//
+//   - actions/types_gen.go and actions/actions_gen.go, from the SDL of the documented actions;
+//   - go.mod.embed and go.sum.embed: what `go mod tidy` makes of the template with the versions of this module.
 package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -12,6 +15,8 @@ import (
 	"strings"
 
 	"golang.org/x/mod/modfile"
+
+	"github.com/nself-org/nself/internal/scaffold"
 )
 
 const (
@@ -20,14 +25,31 @@ const (
 )
 
 func main() {
-	if err := run(context.Background()); err != nil {
-		fmt.Fprintln(os.Stderr, "gomod:", err)
+	if err := errors.Join(code(), modules(context.Background())); err != nil {
+		fmt.Fprintln(os.Stderr, "generate:", err)
 		os.Exit(1)
 	}
 }
 
-func run(ctx context.Context) error {
-	dir, err := os.MkdirTemp("", "gomod")
+func code() error {
+	files, err := scaffold.GoTemplateCode()
+	if err != nil {
+		return err
+	}
+	for name, data := range files {
+		if err := write(name, data); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func write(name string, data []byte) error {
+	return os.WriteFile(filepath.Join(template, filepath.FromSlash(name)), data, 0o644) //nolint:gosec // source code
+}
+
+func modules(ctx context.Context) error {
+	dir, err := os.MkdirTemp("", "generate")
 	if err != nil {
 		return err
 	}
@@ -50,7 +72,7 @@ func run(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if err := os.WriteFile(filepath.Join(template, name+".embed"), data, 0o644); err != nil { //nolint:gosec // source
+		if err := write(name+".embed", data); err != nil {
 			return err
 		}
 	}
