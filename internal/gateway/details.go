@@ -7,6 +7,7 @@ import (
 	"strconv"
 
 	"github.com/nself-org/nself/internal/action"
+	"github.com/nself-org/nself/internal/transform"
 	"github.com/nself-org/nself/internal/webhook"
 )
 
@@ -14,7 +15,8 @@ import (
 type callDetails struct {
 	action      *boundAction
 	call        *action.Call
-	transformed []byte // JSON of the transformed request; nil: there was no transform
+	vars        *transform.RequestVars // nil: there is no request transform
+	transformed *transform.Outgoing
 	response    *webhook.Response
 	body        []byte // of the response, transformed
 }
@@ -52,10 +54,6 @@ func (d *callDetails) exception(err error, req *webhook.Request) *action.Error {
 		message = failed.Error()
 	}
 	host, port, _ := net.SplitHostPort(req.Target.Address())
-	timeout := req.Timeout
-	if timeout == 0 {
-		timeout = webhook.DefaultTimeout
-	}
 	method := req.Method
 	if method == "" {
 		method = http.MethodPost
@@ -79,7 +77,7 @@ func (d *callDetails) exception(err error, req *webhook.Request) *action.Error {
 	b = append(b, `,"method":`...)
 	b = action.AppendString(b, method)
 	b = append(b, `,"responseTimeout":"ResponseTimeoutMicro `...)
-	b = strconv.AppendInt(b, timeout.Microseconds(), 10)
+	b = strconv.AppendInt(b, d.action.waits().Microseconds(), 10)
 	b = append(b, `"}}`...)
 	return d.failure("http exception when calling webhook", string(b))
 }
@@ -97,11 +95,7 @@ func (d *callDetails) append(dst []byte, cause string, bodyIsJSON bool) []byte {
 	dst = append(dst, `,"request_query":`...)
 	dst = append(dst, d.call.RequestQuery...)
 	dst = append(dst, `,"transformed_request":`...)
-	if d.transformed != nil {
-		dst = append(dst, d.transformed...)
-	} else {
-		dst = append(dst, "null"...)
-	}
+	dst = d.appendTransformed(dst)
 	dst = append(dst, `},"response":`...)
 	if d.response == nil {
 		return append(dst, "null}"...)

@@ -27,6 +27,7 @@ type snapshot struct {
 // boundAction is an action with everything that a call needs.
 type boundAction struct {
 	action.Action
+	url       string // resolved; it may hold secrets
 	target    *webhook.Target
 	headers   webhook.HeaderRules
 	timeout   time.Duration
@@ -37,6 +38,14 @@ type boundAction struct {
 // visible tells whether role has a permission of its own.
 func (a *boundAction) visible(role string) bool {
 	return role == adminRole || slices.Contains(a.roles, role)
+}
+
+// waits is how long a call may take.
+func (a *boundAction) waits() time.Duration {
+	if a.timeout == 0 {
+		return webhook.DefaultTimeout
+	}
+	return a.timeout
 }
 
 // role returns the schema of a role.
@@ -154,6 +163,7 @@ func (b *builder) bind(m *metadata.Action) (*boundAction, error) {
 		Action: action.Action{
 			Name: m.Name, Description: m.Comment, Query: query, Args: args, Output: output, Handler: d.Handler,
 		},
+		url:       url,
 		target:    target,
 		timeout:   time.Duration(d.Timeout) * time.Second,
 		transform: transform,

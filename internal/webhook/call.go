@@ -84,6 +84,7 @@ func (c *Client) Do(r *Request) (*Response, error) {
 	req := fasthttp.AcquireRequest()
 	defer fasthttp.ReleaseRequest(req)
 	req.Header.DisableNormalizing()
+	req.Header.SetNoDefaultContentType(true) // a transform may have removed it
 	req.SetURI(&r.Target.uri)
 	method := r.Method
 	if method == "" {
@@ -172,6 +173,7 @@ func redirect(req *fasthttp.Request, resp *fasthttp.Response, t *Target) bool {
 	if status == http.StatusFound || status == http.StatusSeeOther {
 		req.Header.SetMethod(http.MethodGet)
 		req.ResetBody()
+		req.Header.Del("Content-Length") // of the body that is gone; the handler would wait for it
 	}
 	return true
 }

@@ -7,6 +7,7 @@ import (
 	"net"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/valyala/fasthttp"
@@ -38,6 +39,7 @@ type Options struct {
 type Client struct {
 	options Options
 	hosts   sync.Map // scheme://host:port to *fasthttp.HostClient
+	count   atomic.Int64
 }
 
 // NewClient makes a Client.
@@ -80,6 +82,9 @@ func (t *Target) Path() string { return string(t.uri.PathOriginal()) }
 // Query is the query string, without the question mark.
 func (t *Target) Query() string { return string(t.uri.QueryString()) }
 
+// maxHosts bounds the hosts whose connections are kept: a template can make the host of a URL from a client's input.
+const maxHosts = 1000
+
 // host returns the connections to one host, made at the first use.
 func (c *Client) host(scheme, host string) *fasthttp.HostClient {
 	key := scheme + "://" + host
@@ -105,6 +110,9 @@ func (c *Client) host(scheme, host string) *fasthttp.HostClient {
 			return false, errors.Is(err, errStale)
 		},
 		MaxIdemponentCallAttempts: maxConnsPerHost + 1,
+	}
+	if c.count.Add(1) > maxHosts {
+		return fresh
 	}
 	known, _ := c.hosts.LoadOrStore(key, fresh)
 	return known.(*fasthttp.HostClient) //nolint:forcetypeassert // nothing else is stored
