@@ -25,6 +25,10 @@ func renderSDL(md *Metadata) string {
 		blocks = append(blocks, "scalar "+t.Name+"\n")
 	}
 	for _, t := range md.CustomTypes.Enums {
+		if len(t.Values) == 0 {
+			blocks = append(blocks, "enum "+t.Name+"\n")
+			continue
+		}
 		var b strings.Builder
 		fmt.Fprintf(&b, "enum %s {\n", t.Name)
 		for _, v := range t.Values {
@@ -54,6 +58,9 @@ func actionSDL(a Action) string {
 }
 
 func fieldsSDL(keyword, name string, fields []Field) string {
+	if len(fields) == 0 { // GraphQL has no empty braces
+		return keyword + " " + name + "\n"
+	}
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s %s {\n", keyword, name)
 	for _, f := range fields {
