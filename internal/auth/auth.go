@@ -109,6 +109,9 @@ type Authenticator struct {
 // by it alone. The returned error is a *Error rather than an error so that no caller forgets its status and code; it is
 // nil when the session is valid.
 func (a *Authenticator) Authenticate(ctx context.Context, r Request) (Session, *Error) {
+	if r.Headers == nil {
+		r.Headers = HTTPHeaders(nil)
+	}
 	vars := headerVariables(r.Headers)
 	if len(a.secrets) == 0 {
 		return trustedSession(vars)

@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"net/url"
+	"time"
 
 	"github.com/nself-org/nself/internal/env"
 	"github.com/nself-org/nself/internal/errdefs"
@@ -123,18 +125,72 @@ func (c Config) check() error {
 	return nil
 }
 
-// New makes an Authenticator. Errors of the configuration are of class [errdefs.ErrInvalid] and carry Hasura's text.
-// client calls the webhook and JWKS URLs; nil means [http.DefaultClient] with the limits of this package.
-func New(_ context.Context, c Config, _ *http.Client, _ *slog.Logger) (*Authenticator, error) {
+// New makes an Authenticator. Faults of the configuration are reported at once; they are of class [errdefs.ErrInvalid] and
+// carry Hasura's text. Keys behind a URL are fetched before New returns, with a few attempts; where that fails the error is
+// of class [errdefs.ErrUnavailable]. client calls the webhook and the URLs of keys; nil means [http.DefaultClient]. Its
+// redirects are not followed: what proves who a caller is goes to the configured address only.
+func New(ctx context.Context, c Config, client *http.Client, log *slog.Logger) (*Authenticator, error) {
+	return newAt(ctx, c, client, log, time.Now)
+}
+
+// newAt is New with a clock.
+func newAt(ctx context.Context, c Config, client *http.Client, log *slog.Logger, now func() time.Time) (*Authenticator, error) {
 	if err := c.check(); err != nil {
 		return nil, errdefs.As(errdefs.ErrInvalid, err)
 	}
-	if len(c.JWTSecrets) > 0 || c.Hook.URL != "" {
-		return nil, errdefs.As(errdefs.ErrInvalid, errors.New("jwt and webhook authentication are not available"))
+	if client == nil {
+		client = http.DefaultClient
 	}
+	direct := *client
+	direct.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+
 	a := &Authenticator{next: unauthorized{role: c.UnauthorizedRole}}
 	for _, secret := range c.AdminSecrets {
 		a.secrets = append(a.secrets, sha512.Sum512([]byte(secret.Reveal())))
 	}
+	switch {
+	case c.Hook.URL != "":
+		if u, err := url.Parse(c.Hook.URL); err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
+			return nil, errdefs.As(errdefs.ErrInvalid, fmt.Errorf("HASURA_GRAPHQL_AUTH_HOOK: expected an http or https URL, got %q", c.Hook.URL))
+		}
+		a.next = &hookVerifier{hook: c.Hook, client: &direct, log: log, now: now}
+	case len(c.JWTSecrets) > 0:
+		secrets, err := newJWTSecrets(ctx, c.JWTSecrets, &direct, log, now)
+		if err != nil {
+			return nil, err
+		}
+		a.next = &jwtVerifier{secrets: secrets, unauthorized: unauthorized{role: c.UnauthorizedRole}, now: now}
+	}
 	return a, nil
+}
+
+// newJWTSecrets parses the secrets and fetches the keys that they refer to.
+func newJWTSecrets(ctx context.Context, texts []env.Secret, client *http.Client, log *slog.Logger, now func() time.Time) ([]*jwtSecret, error) {
+	var (
+		secrets []*jwtSecret
+		remote  []*jwks
+		errs    []error
+	)
+	for i, text := range texts {
+		secret, keysURL, err := parseJWTSecret(text.Reveal())
+		if err != nil {
+			errs = append(errs, fmt.Errorf("HASURA_GRAPHQL_JWT_SECRET: secret %d: %w", i+1, err))
+			continue
+		}
+		if keysURL != "" {
+			set := &jwks{url: keysURL, client: client, log: log}
+			secret.set = set
+			remote = append(remote, set)
+		}
+		secrets = append(secrets, secret)
+	}
+	if err := errors.Join(errs...); err != nil {
+		return nil, errdefs.As(errdefs.ErrInvalid, err)
+	}
+	for _, set := range remote {
+		if err := set.start(ctx, now); err != nil {
+			return nil, errdefs.As(errdefs.ErrUnavailable, err)
+		}
+	}
+	return secrets, nil
 }

@@ -10,9 +10,6 @@ import (
 // value counts. Names and values are copied.
 func headerVariables(headers iter.Seq2[string, string]) map[string]string {
 	vars := make(map[string]string, 4) // role, user id, the secret, one more: no growth for the usual request
-	if headers == nil {
-		return vars
-	}
 	for name, value := range headers {
 		if isVariable(name) {
 			vars[variableName(name)] = strings.Clone(value)
