@@ -130,6 +130,7 @@ func FuzzAddAction(f *testing.F) {
 		if err != nil {
 			return
 		}
+		_, _, _ = removeAction(newSDL, newYAML, frag.Action.Name) // compares the meaning itself
 		md := parseActions(trimBOM(newSDL), trimBOM(newYAML))
 		for _, a := range md.Actions {
 			if a.Name == frag.Action.Name && a.Definition.Handler == "http://h/x" {

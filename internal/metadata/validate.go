@@ -1,6 +1,7 @@
 package metadata
 
 import (
+	"encoding/json"
 	"fmt"
 	"net/url"
 	"slices"
@@ -297,13 +298,13 @@ func (v *validator) settings(a Action, what string) {
 	for _, h := range d.Headers {
 		v.header(a, h, what)
 	}
-	transform := func(key string, raw []byte, check func(value) *ShapeError) {
-		if err := check(value{path: key, raw: raw}); err != nil {
+	transform := func(key string, raw []byte, check func(value) (json.RawMessage, *ShapeError)) {
+		if _, err := check(value{path: key, raw: raw}); err != nil {
 			v.ps.errorf(a.at(key), "%s: %s: %s", what, err.Path, err.Message)
 		}
 	}
-	transform("request_transform", d.RequestTransform, func(v value) *ShapeError { _, err := decodeRequestTransform(v); return err })
-	transform("response_transform", d.ResponseTransform, func(v value) *ShapeError { _, err := decodeResponseTransform(v); return err })
+	transform("request_transform", d.RequestTransform, decodeRequestTransform)
+	transform("response_transform", d.ResponseTransform, decodeResponseTransform)
 	seen := map[string]bool{}
 	for _, p := range a.Permissions {
 		switch {

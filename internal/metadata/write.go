@@ -2,63 +2,62 @@ package metadata
 
 import (
 	"errors"
-	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
-	"slices"
-
-	"github.com/google/renameio/v2"
 )
 
-// WriteFiles replaces files of a project, given by path relative to it. All new contents are on disk before the first one
-// takes its place, so that a full disk changes nothing. A file keeps its mode; a new one gets 0644.
-func WriteFiles(projectDir string, files map[string][]byte) error {
-	paths := make([]string, 0, len(files))
-	for path := range files {
-		paths = append(paths, path)
-	}
-	slices.Sort(paths)
-	pending := make([]*renameio.PendingFile, 0, len(files))
+// WriteFiles writes files, by path relative to the project, so that a reader sees each whole, old or new. All are prepared
+// before the first is replaced: a full disk or a missing right leaves the old ones. Existing files keep their permissions,
+// new ones get 0644, missing folders 0755.
+func WriteFiles(projectDir string, files map[string][]byte) (err error) {
+	type pending struct{ temp, path string }
+	var ready []pending
 	defer func() {
-		for _, p := range pending {
-			_ = p.Cleanup() // does nothing once the file has taken its place
+		if err != nil {
+			for _, p := range ready {
+				_ = os.Remove(p.temp)
+			}
 		}
 	}()
-	for _, path := range paths {
-		target := filepath.Join(projectDir, filepath.FromSlash(path))
-		if resolved, err := filepath.EvalSymlinks(target); err == nil {
-			target = resolved // a link stays one; what it points at is replaced
+	for _, name := range sortedKeys(files) {
+		path := filepath.Join(projectDir, filepath.FromSlash(name))
+		// A link stays a link: what it leads to is replaced.
+		if target, err := filepath.EvalSymlinks(path); err == nil {
+			path = target
 		}
-		if err := os.MkdirAll(filepath.Dir(target), 0o755); err != nil {
-			return fmt.Errorf("write %s: %w", path, cause(err))
-		}
-		p, err := renameio.NewPendingFile(target, renameio.WithExistingPermissions(), renameio.WithPermissions(0o644))
+		temp, err := prepare(path, files[name])
 		if err != nil {
-			return fmt.Errorf("write %s: %w", path, cause(err))
+			return err
 		}
-		pending = append(pending, p)
-		if _, err := p.Write(files[path]); err != nil {
-			return fmt.Errorf("write %s: %w", path, cause(err))
-		}
-		if err := p.Sync(); err != nil {
-			return fmt.Errorf("write %s: %w", path, cause(err))
-		}
+		ready = append(ready, pending{temp, path})
 	}
-	for i, p := range pending {
-		if err := p.CloseAtomicallyReplace(); err != nil {
-			return fmt.Errorf("write %s: %w", paths[i], cause(err))
+	for _, p := range ready {
+		if err := os.Rename(p.temp, p.path); err != nil {
+			return err
 		}
 	}
 	return nil
 }
 
-// cause is an I/O error without the name of the temporary file that it happened to.
-func cause(err error) error {
-	if p, ok := errors.AsType[*os.PathError](err); ok {
-		return p.Err
+// prepare writes data into a new file beside path, down to the disk.
+func prepare(path string, data []byte) (temp string, err error) {
+	mode := fs.FileMode(0o644)
+	if info, err := os.Stat(path); err == nil {
+		mode = info.Mode().Perm()
 	}
-	if l, ok := errors.AsType[*os.LinkError](err); ok {
-		return l.Err
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil { //nolint:gosec // a project's folders are for all to read
+		return "", err
 	}
-	return err
+	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
+	if err != nil {
+		return "", err
+	}
+	_, err = f.Write(data)
+	err = errors.Join(err, f.Chmod(mode), f.Sync(), f.Close())
+	if err != nil {
+		_ = os.Remove(f.Name())
+		return "", err
+	}
+	return f.Name(), nil
 }
