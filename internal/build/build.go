@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/gofrs/flock"
@@ -96,6 +97,9 @@ func (b *builder) run(ctx context.Context) (Result, error) {
 	if res.Plan, err = b.plan(d, res, manifest); err != nil {
 		return res, err
 	}
+	if err := known(b.opts.Only, res.Plan); err != nil {
+		return res, err
+	}
 	switch conflicts := res.Plan.Conflicts(); {
 	case b.opts.Check && res.Plan.Drift():
 		return res, errdefs.As(errdefs.ErrDrift, errdefs.WithHint(
@@ -110,6 +114,17 @@ func (b *builder) run(ctx context.Context) (Result, error) {
 	}
 	res.Applied = true
 	return res, nil
+}
+
+// known refuses paths that are not the build's business: most likely they are misspelt.
+func known(paths []string, p Plan) error {
+	for _, path := range paths {
+		if !slices.ContainsFunc(p.Changes, func(c Change) bool { return c.Path == path }) {
+			return errdefs.As(errdefs.ErrUsage, errdefs.WithHint(
+				fmt.Errorf("%s: nself build does not write this file", path), "name a path that nself build --diff shows"))
+		}
+	}
+	return nil
 }
 
 func conflictError(conflicts []Change) error {
