@@ -55,7 +55,7 @@ func (c *compiler) rootField(f *mergedField) (plannedField, *action.Error) {
 	}
 	if c.op.root == queryRoot {
 		switch {
-		case f.Name == "__schema" || f.Name == "__type":
+		case (f.Name == "__schema" || f.Name == "__type") && !c.schema.hidden:
 			meta, err := c.metaRoot(f)
 			return plannedField{meta: meta}, err
 		case f.Name == noQueriesField && len(c.schema.queries) == 0:

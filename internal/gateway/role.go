@@ -25,6 +25,7 @@ type roleSchema struct {
 	queries   []*boundAction // by name
 	mutations []*boundAction
 	maxDepth  int
+	hidden    bool // introspection is disabled for the role
 	cache     operationCache
 
 	introspection func() *schemaModel // built at the first use

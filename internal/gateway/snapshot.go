@@ -82,7 +82,22 @@ func (e *Engine) build(md *metadata.Metadata) (*snapshot, error) {
 	}
 	slices.SortFunc(s.actions, func(x, y *boundAction) int { return cmp.Compare(x.Name, y.Name) })
 	s.buildRoles(md.InheritedRoles, e.opt)
+	for _, role := range introspectionDisabled(md) {
+		if r := s.roles[role]; r != nil {
+			r.hidden = true
+		}
+	}
 	return s, nil
+}
+
+// introspectionDisabled reads the roles that may not look at their schema. What cannot be read disables nobody, as an
+// absent key does.
+func introspectionDisabled(md *metadata.Metadata) []string {
+	var setting struct {
+		Roles []string `json:"disabled_for_roles"`
+	}
+	_ = json.Unmarshal(md.Rest["graphql_schema_introspection"], &setting) // faults in it are metadata's to report
+	return setting.Roles
 }
 
 // buildRoles makes a schema for each role that metadata names.
