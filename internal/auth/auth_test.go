@@ -66,7 +66,8 @@ func TestAuthenticateBySecret(t *testing.T) {
 			headers("X-HASURA-User-Id", "42", "X-Hasura-Org", "A b", "X-Hasura-Admin-Secret", "x", "x-hasura-access-key", "y", "Accept", "z"),
 			auth.Session{Role: "admin", Admin: true, Vars: map[string]string{
 				"x-hasura-role": "admin", "x-hasura-user-id": "42", "x-hasura-org": "A b",
-			}}, nil,
+			}},
+			nil,
 		},
 		{"of a repeated header the last counts", open, headers("x-hasura-role", "a", "X-Hasura-Role", "user"), user, nil},
 		{"right secret", secret, headers("X-Hasura-Admin-Secret", "s3cret"), admin, nil},
@@ -82,17 +83,20 @@ func TestAuthenticateBySecret(t *testing.T) {
 		{
 			"unauthorized role cannot be changed, variables can", anonymous,
 			headers("x-hasura-role", "admin", "x-hasura-user-id", "7"),
-			auth.Session{Role: "anon", Vars: map[string]string{"x-hasura-role": "anon", "x-hasura-user-id": "7"}}, nil,
+			auth.Session{Role: "anon", Vars: map[string]string{"x-hasura-role": "anon", "x-hasura-user-id": "7"}},
+			nil,
 		},
 		{"wrong secret with unauthorized role", anonymous, headers("x-hasura-admin-secret", "no"), auth.Session{}, wrong},
 		{
 			"backend-only", secret, headers("x-hasura-admin-secret", "s3cret", "x-hasura-use-backend-only-permissions", "Yes"),
 			auth.Session{Role: "admin", Admin: true, BackendOnly: true, Vars: map[string]string{
 				"x-hasura-role": "admin", "x-hasura-use-backend-only-permissions": "Yes",
-			}}, nil,
+			}},
+			nil,
 		},
 		{
-			"backend-only nonsense", open, headers("x-hasura-use-backend-only-permissions", "1"), auth.Session{},
+			"backend-only nonsense", open, headers("x-hasura-use-backend-only-permissions", "1"),
+			auth.Session{},
 			refusal(400, "bad-request", `x-hasura-use-backend-only-permissions:  Not a valid boolean text. `+
 				`True values are ["true","t","yes","y"] and  False values are ["false","f","no","n"]. All values are case insensitive`),
 		},
@@ -153,20 +157,24 @@ func TestNewRefusesCombinations(t *testing.T) {
 		{"hook alone", auth.Config{Hook: hook}, "Fatal Error : --auth-hook (HASURA_GRAPHQL_AUTH_HOOK)" + required},
 		{"jwt alone", auth.Config{JWTSecrets: jwt}, "Fatal Error : --jwt-secret (HASURA_GRAPHQL_JWT_SECRET)" + required},
 		{
-			"hook and jwt", auth.Config{AdminSecrets: secret, JWTSecrets: jwt, Hook: hook},
+			"hook and jwt",
+			auth.Config{AdminSecrets: secret, JWTSecrets: jwt, Hook: hook},
 			"Fatal Error: Both webhook and JWT mode cannot be enabled at the same time",
 		},
 		{
-			"hook and jwt without secret", auth.Config{JWTSecrets: jwt, Hook: hook},
+			"hook and jwt without secret",
+			auth.Config{JWTSecrets: jwt, Hook: hook},
 			"Fatal Error: Both webhook and JWT mode cannot be enabled at the same time",
 		},
 		{
-			"unauthorized role alone", auth.Config{UnauthorizedRole: "anon"},
+			"unauthorized role alone",
+			auth.Config{UnauthorizedRole: "anon"},
 			"Fatal Error: --unauthorized-role (HASURA_GRAPHQL_UNAUTHORIZED_ROLE)" + required +
 				" and is not allowed when --auth-hook (HASURA_GRAPHQL_AUTH_HOOK) is set",
 		},
 		{
-			"unauthorized role and hook", auth.Config{AdminSecrets: secret, UnauthorizedRole: "anon", Hook: hook},
+			"unauthorized role and hook",
+			auth.Config{AdminSecrets: secret, UnauthorizedRole: "anon", Hook: hook},
 			"Fatal Error: --unauthorized-role (HASURA_GRAPHQL_UNAUTHORIZED_ROLE)" + required +
 				" and is not allowed when --auth-hook (HASURA_GRAPHQL_AUTH_HOOK) is set",
 		},
@@ -195,7 +203,8 @@ func TestConfigFromEnv(t *testing.T) {
 	}{
 		{"nothing", nil, auth.Config{}, ""},
 		{
-			"everything", map[string]string{
+			"everything",
+			map[string]string{
 				"HASURA_GRAPHQL_ADMIN_SECRET":                "a",
 				"HASURA_GRAPHQL_ACCESS_KEY":                  "ignored",
 				"HASURA_GRAPHQL_ADMIN_SECRETS":               `["b","c"]`,
@@ -210,11 +219,13 @@ func TestConfigFromEnv(t *testing.T) {
 				AdminSecrets: []env.Secret{"a", "b", "c"}, UnauthorizedRole: "anon",
 				JWTSecrets: []env.Secret{`{"n":1}`, `{"n":2}`},
 				Hook:       auth.Hook{URL: "http://h/", Post: true, OmitRequest: true},
-			}, "",
+			},
+			"",
 		},
 		{"old name", map[string]string{"HASURA_GRAPHQL_ACCESS_KEY": "k"}, auth.Config{AdminSecrets: []env.Secret{"k"}}, ""},
 		{
-			"all faults at once", map[string]string{
+			"all faults at once",
+			map[string]string{
 				"HASURA_GRAPHQL_ADMIN_SECRETS": "topsecret", "HASURA_GRAPHQL_JWT_SECRETS": "{}",
 				"HASURA_GRAPHQL_AUTH_HOOK_MODE": "PUT", "HASURA_GRAPHQL_AUTH_HOOK_SEND_REQUEST_BODY": "maybe",
 			},

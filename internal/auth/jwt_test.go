@@ -120,23 +120,39 @@ func TestJWTClaims(t *testing.T) {
 		{"requested role", base, hasuraClaims(), []string{"X-Hasura-Role", "editor"}, withRole("editor"), nil},
 		{"empty requested role", base, hasuraClaims(), []string{"X-Hasura-Role", ""}, userSession(), nil},
 		{"role not allowed", base, hasuraClaims(), []string{"x-hasura-role", "admin"}, auth.Session{}, refusal(400, "access-denied", "Your requested role is not in allowed roles")},
-		{"default role not allowed", base, object{namespace: object{"x-hasura-allowed-roles": []string{"a"}, "x-hasura-default-role": "b"}}, nil,
-			auth.Session{}, refusal(400, "access-denied", "Your requested role is not in allowed roles")},
+		{
+			"default role not allowed", base,
+			object{namespace: object{"x-hasura-allowed-roles": []string{"a"}, "x-hasura-default-role": "b"}},
+			nil,
+			auth.Session{},
+			refusal(400, "access-denied", "Your requested role is not in allowed roles"),
+		},
 		{"the client's variables do not count", base, hasuraClaims(), []string{"x-hasura-user-id", "1", "x-hasura-org", "2"}, userSession(), nil},
-		{"admin by token", base, object{namespace: object{"x-hasura-allowed-roles": []string{"admin"}, "x-hasura-default-role": "admin"}}, nil,
-			auth.Session{Role: "admin", Admin: true, Vars: map[string]string{"x-hasura-role": "admin"}}, nil},
+		{
+			"admin by token", base,
+			object{namespace: object{"x-hasura-allowed-roles": []string{"admin"}, "x-hasura-default-role": "admin"}},
+			nil,
+			auth.Session{Role: "admin", Admin: true, Vars: map[string]string{"x-hasura-role": "admin"}},
+			nil,
+		},
 		// Times
 		{"not expired", base, hasuraClaims(object{"exp": now + 60, "iat": now, "nbf": now}), nil, expiring, nil},
 		{"expired", base, hasuraClaims(object{"exp": now}), nil, auth.Session{}, verify("JWTExpired")},
-		{"expired within the skew", with(object{"allowed_skew": 61}), hasuraClaims(object{"exp": now - 60}), nil,
-			auth.Session{Role: "user", Vars: userSession().Vars, Expires: time.Unix(now-60, 0)}, nil},
+		{
+			"expired within the skew", with(object{"allowed_skew": 61}), hasuraClaims(object{"exp": now - 60}), nil,
+			auth.Session{Role: "user", Vars: userSession().Vars, Expires: time.Unix(now-60, 0)},
+			nil,
+		},
 		{"expired beyond the skew", with(object{"allowed_skew": 60}), hasuraClaims(object{"exp": now - 60}), nil, auth.Session{}, verify("JWTExpired")},
 		{"not yet valid", base, hasuraClaims(object{"nbf": now + 1}), nil, auth.Session{}, verify("JWTNotYetValid")},
 		{"not yet valid within the skew", with(object{"allowed_skew": 1}), hasuraClaims(object{"nbf": now + 1}), nil, userSession(), nil},
 		{"issued in future", base, hasuraClaims(object{"iat": now + 5}), nil, auth.Session{}, verify("JWTIssuedAtFuture")},
 		{"exp is text", base, hasuraClaims(object{"exp": "tomorrow"}), nil, auth.Session{}, verify(`JWTClaimsSetDecodeError "expected a number of seconds"`)},
-		{"exp is absurd", base, strings.Replace(marshal(t, hasuraClaims()), "{", `{"exp":1e999,`, 1), nil, auth.Session{},
-			verify(`JWTClaimsSetDecodeError "expected a number of seconds"`)},
+		{
+			"exp is absurd", base, strings.Replace(marshal(t, hasuraClaims()), "{", `{"exp":1e999,`, 1), nil,
+			auth.Session{},
+			verify(`JWTClaimsSetDecodeError "expected a number of seconds"`),
+		},
 		// Issuer and audience
 		{"issuer", with(object{"issuer": "me"}), hasuraClaims(object{"iss": "me"}), nil, userSession(), nil},
 		{"other issuer", with(object{"issuer": "me"}), hasuraClaims(object{"iss": "you"}), nil, auth.Session{}, verify("JWTNotInIssuer")},
@@ -152,39 +168,95 @@ func TestJWTClaims(t *testing.T) {
 		{"registered claim as namespace", with(object{"claims_namespace": "sub"}), object{"sub": roles}, nil, auth.Session{}, claim("claims key: 'sub' not found")},
 		{"path", with(object{"claims_namespace_path": "$.a['b c'][0]"}), object{"a": object{"b c": []any{roles}}}, nil, userSession(), nil},
 		{"path of everything", with(object{"claims_namespace_path": "$"}), roles, nil, userSession(), nil},
-		{"path not found", with(object{"claims_namespace_path": `$.a["b c"][1]`}), object{"a": object{"b c": []any{roles}}}, nil, auth.Session{},
-			claim(`claims not found at claims_namespace_path: '$.a["b c"][1]'`)},
+		{
+			"path not found", with(object{"claims_namespace_path": `$.a["b c"][1]`}),
+			object{"a": object{"b c": []any{roles}}},
+			nil,
+			auth.Session{},
+			claim(`claims not found at claims_namespace_path: '$.a["b c"][1]'`),
+		},
 		{"string in place of object", base, object{namespace: "{}"}, nil, auth.Session{}, claim("expecting a json object when claims_format is json")},
 		{"stringified", with(object{"claims_format": "stringified_json"}), object{namespace: marshal(t, roles)}, nil, userSession(), nil},
-		{"object in place of string", with(object{"claims_format": "stringified_json"}), object{namespace: roles}, nil, auth.Session{},
-			claim("expecting a string when claims_format is stringified_json")},
-		{"stringified nonsense", with(object{"claims_format": "stringified_json"}), object{namespace: "x"}, nil, auth.Session{},
-			claim("expecting stringified json at: 'claims_namespace https://hasura.io/jwt/claims', but found: x")},
-		{"no allowed roles", base, object{namespace: object{"x-hasura-default-role": "user"}}, nil, auth.Session{},
-			refusal(400, "jwt-missing-role-claims", `JWT claim does not contain "x-hasura-allowed-roles"`)},
-		{"no default role", base, object{namespace: object{"x-hasura-allowed-roles": []string{"user"}}}, nil, auth.Session{},
-			refusal(400, "jwt-missing-role-claims", `JWT claim does not contain "x-hasura-default-role"`)},
-		{"allowed roles are text", base, object{namespace: object{"x-hasura-allowed-roles": "user", "x-hasura-default-role": "user"}}, nil, auth.Session{},
-			claim(`invalid "x-hasura-allowed-roles"; should be a list of roles: parsing [] failed, expected Array, but encountered String`)},
-		{"a role is a number", base, object{namespace: object{"x-hasura-allowed-roles": []any{1}, "x-hasura-default-role": "user"}}, nil, auth.Session{},
-			claim(`invalid "x-hasura-allowed-roles"; should be a list of roles: parsing Text failed, expected String, but encountered Number`)},
-		{"default role is a list", base, object{namespace: object{"x-hasura-allowed-roles": []string{"user"}, "x-hasura-default-role": []string{"user"}}}, nil,
-			auth.Session{}, claim(`invalid "x-hasura-default-role"; should be a single role name: parsing Text failed, expected String, but encountered Array`)},
-		{"a variable is a number", base, object{namespace: object{"x-hasura-allowed-roles": []string{"user"}, "x-hasura-default-role": "user", "x-hasura-n": 1}}, nil,
-			auth.Session{}, claim("x-hasura-* claims: parsing Text failed, expected String, but encountered Number")},
+		{
+			"object in place of string", with(object{"claims_format": "stringified_json"}),
+			object{namespace: roles},
+			nil,
+			auth.Session{},
+			claim("expecting a string when claims_format is stringified_json"),
+		},
+		{
+			"stringified nonsense", with(object{"claims_format": "stringified_json"}),
+			object{namespace: "x"},
+			nil,
+			auth.Session{},
+			claim("expecting stringified json at: 'claims_namespace https://hasura.io/jwt/claims', but found: x"),
+		},
+		{
+			"no allowed roles", base,
+			object{namespace: object{"x-hasura-default-role": "user"}},
+			nil,
+			auth.Session{},
+			refusal(400, "jwt-missing-role-claims", `JWT claim does not contain "x-hasura-allowed-roles"`),
+		},
+		{
+			"no default role", base,
+			object{namespace: object{"x-hasura-allowed-roles": []string{"user"}}},
+			nil,
+			auth.Session{},
+			refusal(400, "jwt-missing-role-claims", `JWT claim does not contain "x-hasura-default-role"`),
+		},
+		{
+			"allowed roles are text", base,
+			object{namespace: object{"x-hasura-allowed-roles": "user", "x-hasura-default-role": "user"}},
+			nil,
+			auth.Session{},
+			claim(`invalid "x-hasura-allowed-roles"; should be a list of roles: parsing [] failed, expected Array, but encountered String`),
+		},
+		{
+			"a role is a number", base,
+			object{namespace: object{"x-hasura-allowed-roles": []any{1}, "x-hasura-default-role": "user"}},
+			nil,
+			auth.Session{},
+			claim(`invalid "x-hasura-allowed-roles"; should be a list of roles: parsing Text failed, expected String, but encountered Number`),
+		},
+		{
+			"default role is a list", base,
+			object{namespace: object{"x-hasura-allowed-roles": []string{"user"}, "x-hasura-default-role": []string{"user"}}},
+			nil,
+			auth.Session{},
+			claim(`invalid "x-hasura-default-role"; should be a single role name: parsing Text failed, expected String, but encountered Array`),
+		},
+		{
+			"a variable is a number", base,
+			object{namespace: object{"x-hasura-allowed-roles": []string{"user"}, "x-hasura-default-role": "user", "x-hasura-n": 1}},
+			nil,
+			auth.Session{},
+			claim("x-hasura-* claims: parsing Text failed, expected String, but encountered Number"),
+		},
 		// claims_map
 		{"map", with(object{"claims_map": mapped}), object{"roles": []string{"user"}, "user": object{"id": "42", "roles": []string{"user"}}}, nil, userSession(), nil},
-		{"map without a variable", with(object{"claims_map": mapped}), object{"roles": []string{"user"}, "user": object{"roles": []string{"user"}}}, nil,
-			auth.Session{}, claim(`JWT claim from claims_map, "x-hasura-user-id" not found`)},
-		{"map without roles", with(object{"claims_map": mapped}), object{"user": object{"id": "42", "roles": []string{"user"}}}, nil,
-			auth.Session{}, refusal(400, "jwt-missing-role-claims", `JWT claim does not contain "x-hasura-allowed-roles"`)},
+		{
+			"map without a variable", with(object{"claims_map": mapped}),
+			object{"roles": []string{"user"}, "user": object{"roles": []string{"user"}}},
+			nil,
+			auth.Session{},
+			claim(`JWT claim from claims_map, "x-hasura-user-id" not found`),
+		},
+		{
+			"map without roles", with(object{"claims_map": mapped}),
+			object{"user": object{"id": "42", "roles": []string{"user"}}},
+			nil,
+			auth.Session{},
+			refusal(400, "jwt-missing-role-claims", `JWT claim does not contain "x-hasura-allowed-roles"`),
+		},
 		{
 			"map with constants, defaults and registered claims",
 			with(object{"claims_map": object{
 				"x-hasura-allowed-roles": []string{"user"}, "x-hasura-default-role": object{"path": "$.role", "default": "user"},
 				"x-hasura-user-id": object{"path": "$.sub"},
 			}}),
-			object{"sub": "42"}, nil, userSession(), nil,
+			object{"sub": "42"},
+			nil, userSession(), nil,
 		},
 		{"payload is no object", base, `[]`, nil, auth.Session{}, verify(`JWTClaimsSetDecodeError "the payload is not a JSON object"`)},
 	}
@@ -235,8 +307,10 @@ func TestJWTLocation(t *testing.T) {
 		{"other scheme", plain, headers("Authorization", "Basic abc"), malformed},
 		{"no token", plain, headers("Authorization", "Bearer"), malformed},
 		{"three words", plain, headers("Authorization", "Bearer a b"), malformed},
-		{"two headers", plain, headers("Authorization", "Bearer "+token, "Authorization", "Bearer "+token),
-			refusal(400, "invalid-headers", "Could not verify JWT: Multiple JWTs found")},
+		{
+			"two headers", plain, headers("Authorization", "Bearer "+token, "Authorization", "Bearer "+token),
+			refusal(400, "invalid-headers", "Could not verify JWT: Multiple JWTs found"),
+		},
 		{"cookie", cookie, headers("Cookie", "a=b; session="+token+"; c=d"), nil},
 		{"quoted cookie", cookie, headers("cookie", `session="`+token+`"`), nil},
 		{"other cookie", cookie, headers("Cookie", "sessions="+token), missing},
@@ -245,22 +319,30 @@ func TestJWTLocation(t *testing.T) {
 		{"custom header missing", custom, bearer(token), missing},
 		{"first of two issuers", issuers, bearer(mine), nil},
 		{"second of two issuers", issuers, bearer(yours), nil},
-		{"unknown issuer", issuers, bearer(sign(t, jose.HS256, []byte(hmacKey), "", hasuraClaims(object{"iss": "they"}))),
-			refusal(400, "invalid-jwt", "Could not verify JWT: JWTNotInIssuer")},
-		{"issuer claimed with the other's key", issuers, bearer(sign(t, jose.HS256, []byte(hmacKey), "", hasuraClaims(object{"iss": "you"}))),
-			refusal(400, "invalid-jwt", "Could not verify JWT: JWSError JWSInvalidSignature")},
+		{
+			"unknown issuer", issuers, bearer(sign(t, jose.HS256, []byte(hmacKey), "", hasuraClaims(object{"iss": "they"}))),
+			refusal(400, "invalid-jwt", "Could not verify JWT: JWTNotInIssuer"),
+		},
+		{
+			"issuer claimed with the other's key", issuers, bearer(sign(t, jose.HS256, []byte(hmacKey), "", hasuraClaims(object{"iss": "you"}))),
+			refusal(400, "invalid-jwt", "Could not verify JWT: JWSError JWSInvalidSignature"),
+		},
 		{"no issuer, two secrets", issuers, bearer(token), refusal(400, "invalid-headers", "Could not verify JWT: Multiple JWTs found")},
 		{"two places", append(cookie, plain...), headers("Cookie", "session="+token), nil},
-		{"two places, both used", append(cookie, plain...), bearer(token, "Cookie", "session="+token),
-			refusal(400, "invalid-headers", "Could not verify JWT: Multiple JWTs found")},
+		{
+			"two places, both used", append(cookie, plain...), bearer(token, "Cookie", "session="+token),
+			refusal(400, "invalid-headers", "Could not verify JWT: Multiple JWTs found"),
+		},
 		{"alg none", plain, bearer(none), refusal(400, "invalid-jwt", "Could not verify JWT: JWSError JWSNoSignatures")},
 		{"one part", plain, bearer("abc"), refusal(400, "invalid-jwt",
 			"Could not verify JWT: JWSError (CompactDecodeError Invalid number of parts: Expected 3 parts; got 1)")},
 		{"not base64", plain, bearer("!.!.!"), refusal(400, "invalid-jwt", `Could not verify JWT: JWSError (JSONDecodeError "the token is malformed")`)},
 		{"too long", plain, bearer(token + strings.Repeat("A", 1<<20)), refusal(400, "invalid-jwt",
 			`Could not verify JWT: JWSError (JSONDecodeError "the token is too long")`)},
-		{"admin secret goes first", plain, bearer(token, "x-hasura-admin-secret", "no"),
-			refusal(401, "access-denied", `invalid "x-hasura-admin-secret"/"x-hasura-access-key"`)},
+		{
+			"admin secret goes first", plain, bearer(token, "x-hasura-admin-secret", "no"),
+			refusal(401, "access-denied", `invalid "x-hasura-admin-secret"/"x-hasura-access-key"`),
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -314,31 +396,61 @@ func TestJWTConfigErrors(t *testing.T) {
 		{"unknown type", object{"type": "none", "key": hmacKey}, "Invalid JWK: Key type: none is not supported"},
 		{"no PEM", object{"type": "RS256", "key": hmacKey}, "Invalid JWK: the key is not PEM"},
 		{"wrong key type", object{"type": "RS256", "key": publicPEM(t, ec.Public())}, "Invalid JWK: the key is a *ecdsa.PublicKey, which does not fit its type"},
-		{"private key", object{"type": "RS256", "key": "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n"},
-			"Invalid JWK: the PEM block is a PRIVATE KEY, want a public key or a certificate"},
-		{"two namespaces", object{"type": "HS256", "key": hmacKey, "claims_namespace": "a", "claims_namespace_path": "$.a"},
-			"claims_namespace and claims_namespace_path both cannot be set"},
-		{"bad path", object{"type": "HS256", "key": hmacKey, "claims_namespace_path": "$.a["},
-			`invalid JSON path claims_namespace_path error: expected an index or a quoted key before ""`},
+		{
+			"private key",
+			object{"type": "RS256", "key": "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n"},
+			"Invalid JWK: the PEM block is a PRIVATE KEY, want a public key or a certificate",
+		},
+		{
+			"two namespaces",
+			object{"type": "HS256", "key": hmacKey, "claims_namespace": "a", "claims_namespace_path": "$.a"},
+			"claims_namespace and claims_namespace_path both cannot be set",
+		},
+		{
+			"bad path",
+			object{"type": "HS256", "key": hmacKey, "claims_namespace_path": "$.a["},
+			`invalid JSON path claims_namespace_path error: expected an index or a quoted key before ""`,
+		},
 		{"bad format", object{"type": "HS256", "key": hmacKey, "claims_format": "yaml"}, `claims_format: expected json or stringified_json, got "yaml"`},
 		{"bad audience", object{"type": "HS256", "key": hmacKey, "audience": 1}, "audience: expected a string or a list of strings"},
 		{"negative skew", object{"type": "HS256", "key": hmacKey, "allowed_skew": -1}, "allowed_skew: expected seconds, got -1"},
-		{"bad header", object{"type": "HS256", "key": hmacKey, "header": object{"type": "Query"}},
-			"expected 'type' is 'Authorization' or 'Cookie' or 'CustomHeader'"},
+		{
+			"bad header",
+			object{"type": "HS256", "key": hmacKey, "header": object{"type": "Query"}},
+			"expected 'type' is 'Authorization' or 'Cookie' or 'CustomHeader'",
+		},
 		{"cookie without name", object{"type": "HS256", "key": hmacKey, "header": object{"type": "cookie"}}, `header: key "name" not found`},
-		{"map without roles", object{"type": "HS256", "key": hmacKey, "claims_map": object{"x-hasura-default-role": "a"}},
-			"x-hasura-allowed-roles is expected but not found"},
-		{"map without default role", object{"type": "HS256", "key": hmacKey, "claims_map": object{"x-hasura-allowed-roles": []string{"a"}}},
-			"x-hasura-default-role is expected but not found"},
-		{"map with a number", object{"type": "HS256", "key": hmacKey, "claims_map": object{
-			"x-hasura-allowed-roles": roles["x-hasura-allowed-roles"], "x-hasura-default-role": 1}},
-			"claims_map: x-hasura-default-role: parsing Text failed, expected String, but encountered Number"},
-		{"map with a bad default", object{"type": "HS256", "key": hmacKey, "claims_map": object{
-			"x-hasura-allowed-roles": object{"path": "$.a", "default": "x"}, "x-hasura-default-role": "a"}},
-			"claims_map: x-hasura-allowed-roles: parsing [] failed, expected Array, but encountered String"},
-		{"map without path", object{"type": "HS256", "key": hmacKey, "claims_map": object{
-			"x-hasura-allowed-roles": object{"default": []string{"a"}}, "x-hasura-default-role": "a"}},
-			`claims_map: x-hasura-allowed-roles: key "path" not found`},
+		{
+			"map without roles",
+			object{"type": "HS256", "key": hmacKey, "claims_map": object{"x-hasura-default-role": "a"}},
+			"x-hasura-allowed-roles is expected but not found",
+		},
+		{
+			"map without default role",
+			object{"type": "HS256", "key": hmacKey, "claims_map": object{"x-hasura-allowed-roles": []string{"a"}}},
+			"x-hasura-default-role is expected but not found",
+		},
+		{
+			"map with a number",
+			object{"type": "HS256", "key": hmacKey, "claims_map": object{
+				"x-hasura-allowed-roles": roles["x-hasura-allowed-roles"], "x-hasura-default-role": 1,
+			}},
+			"claims_map: x-hasura-default-role: parsing Text failed, expected String, but encountered Number",
+		},
+		{
+			"map with a bad default",
+			object{"type": "HS256", "key": hmacKey, "claims_map": object{
+				"x-hasura-allowed-roles": object{"path": "$.a", "default": "x"}, "x-hasura-default-role": "a",
+			}},
+			"claims_map: x-hasura-allowed-roles: parsing [] failed, expected Array, but encountered String",
+		},
+		{
+			"map without path",
+			object{"type": "HS256", "key": hmacKey, "claims_map": object{
+				"x-hasura-allowed-roles": object{"default": []string{"a"}}, "x-hasura-default-role": "a",
+			}},
+			`claims_map: x-hasura-allowed-roles: key "path" not found`,
+		},
 		{"bad URL", object{"jwk_url": "file:///etc/passwd"}, `jwk_url: expected an http or https URL, got "file:///etc/passwd"`},
 	}
 	for _, tt := range tests {
@@ -364,9 +476,12 @@ func TestJWTConfigErrors(t *testing.T) {
 // FuzzToken looks for panics in what reads tokens, and for tokens that get in.
 func FuzzToken(f *testing.F) {
 	c := jwtConfig(f, object{"type": "HS256", "key": hmacKey, "issuer": "me", "audience": "a"})
-	c.JWTSecrets = append(c.JWTSecrets, jwtConfig(f, object{"type": "RS256", "key": publicPEM(f, rsaKey(f).Public()),
+	c.JWTSecrets = append(c.JWTSecrets, jwtConfig(f, object{
+		"type": "RS256", "key": publicPEM(f, rsaKey(f).Public()),
 		"header": object{"type": "Cookie", "name": "t"}, "claims_map": object{
-			"x-hasura-allowed-roles": object{"path": "$.r"}, "x-hasura-default-role": "user"}}).JWTSecrets...)
+			"x-hasura-allowed-roles": object{"path": "$.r"}, "x-hasura-default-role": "user",
+		},
+	}).JWTSecrets...)
 	a := newAt(f, c, epoch)
 	other := sign(f, jose.HS256, []byte(strings.Repeat("z", 32)), "k", hasuraClaims(object{"iss": "me", "aud": "a", "exp": 1}))
 	f.Add("Bearer "+other, "t="+other)
@@ -382,4 +497,28 @@ func FuzzToken(f *testing.F) {
 			t.Fatalf("error %+v", err)
 		}
 	})
+}
+
+func BenchmarkAuthenticateJWT(b *testing.B) {
+	rsa, ec := rsaKey(b), ecKey(b, elliptic.P256())
+	for _, bb := range []struct {
+		name, key string
+		algorithm jose.SignatureAlgorithm
+		private   any
+	}{
+		{"HS256", hmacKey, jose.HS256, []byte(hmacKey)},
+		{"RS256", publicPEM(b, rsa.Public()), jose.RS256, rsa},
+		{"ES256", publicPEM(b, ec.Public()), jose.ES256, ec},
+	} {
+		b.Run(bb.name, func(b *testing.B) {
+			a := newAt(b, jwtConfig(b, object{"type": bb.name, "key": bb.key}), epoch)
+			request := bearer(sign(b, bb.algorithm, bb.private, "", hasuraClaims(object{"exp": epoch().Unix() + 60})))
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, err := a.Authenticate(b.Context(), request); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
 }

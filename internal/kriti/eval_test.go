@@ -51,8 +51,10 @@ func TestEval(t *testing.T) {
 		{`"{ single {brace} }"`, `"{ single {brace} }"`},
 		// numbers
 		{`[0, -1, 007, 10000000000000000000000]`, `[0,-1,7,10000000000000000000000]`},
-		{`[1.0, 1.50, 1e3, 1.5e3, 0.1, 0.05, 1234567.5, 12345678.5, -0, -0.0, 1e-7, 2.5E+1]`,
-			`[1.0,1.5,1000,1500,0.1,5.0e-2,1234567.5,1.23456785e7,0,0.0,1.0e-7,25]`},
+		{
+			`[1.0, 1.50, 1e3, 1.5e3, 0.1, 0.05, 1234567.5, 12345678.5, -0, -0.0, 1e-7, 2.5E+1]`,
+			`[1.0,1.5,1000,1500,0.1,5.0e-2,1234567.5,1.23456785e7,0,0.0,1.0e-7,25]`,
+		},
 		// interpolation
 		{`{{ $body.input.qty }}`, `3`},
 		{`{ "a": $body.input.qty }`, `{"a":3}`},
@@ -93,8 +95,10 @@ func TestEval(t *testing.T) {
 		{`{{ false ?? 1 }}`, `false`},
 		// operators
 		{`[1 == 1.0, 1 != 2, "a" == "a", null == null, {"a":1,"b":2} == {"b":2,"a":1}, [1,2] == [1,3]]`, `[true,true,true,true,true,false]`},
-		{`[1 < 2, 2 <= 2, 3 > 4, 3 >= 4, "a" < "b", false < true, [1] < [1,2], -5 < -4.5, 1e400 > 9e399]`,
-			`[true,true,false,false,true,true,true,true,true]`},
+		{
+			`[1 < 2, 2 <= 2, 3 > 4, 3 >= 4, "a" < "b", false < true, [1] < [1,2], -5 < -4.5, 1e400 > 9e399]`,
+			`[true,true,false,false,true,true,true,true,true]`,
+		},
 		{`[{} < [], [] < "", "" < 0, 0 < false, true < null]`, `[true,true,true,true,true]`},
 		{`(true && false) || true`, `true`},
 		{`not $body.input.yes == false`, `true`},
@@ -116,15 +120,23 @@ func TestEval(t *testing.T) {
 		{`{{ range _, $body := [1] }} $body {{ end }}`, `[1]`},
 		{`{{ range _, x := $body.empty }} $nope {{ end }}`, `[]`},
 		// functions
-		{`[empty({}), empty({"a":1}), empty([]), empty(" \n"), empty("x"), empty(0.0), empty(1), empty(null)]`,
-			`[true,false,true,true,false,true,false,true]`},
-		{`[size({"a":1}), size([1,2]), size("üx"), size(1.5), size(true), size(false), size(null), size($session_variables)]`,
-			`[1,2,2,1.5,1,0,0,3]`},
-		{`[inverse([1,2]), inverse("aü"), inverse(4), inverse(-0.5), inverse(true), inverse({"a":1}), inverse(null), inverse(100)]`,
-			`[[2,1],"üa",0.25,-2,false,{"a":1},null,1.0e-2]`},
+		{
+			`[empty({}), empty({"a":1}), empty([]), empty(" \n"), empty("x"), empty(0.0), empty(1), empty(null)]`,
+			`[true,false,true,true,false,true,false,true]`,
+		},
+		{
+			`[size({"a":1}), size([1,2]), size("üx"), size(1.5), size(true), size(false), size(null), size($session_variables)]`,
+			`[1,2,2,1.5,1,0,0,3]`,
+		},
+		{
+			`[inverse([1,2]), inverse("aü"), inverse(4), inverse(-0.5), inverse(true), inverse({"a":1}), inverse(null), inverse(100)]`,
+			`[[2,1],"üa",0.25,-2,false,{"a":1},null,1.0e-2]`,
+		},
 		{`[head([1,2]), head("üx"), tail([1,2]), tail("üx"), tail([1])]`, `[1,"ü",[2],"x",[]]`},
-		{`[toLower("ÄbΣ"), toUpper("äß"), toTitle("the qUICK don't 1abc"), toCaseFold("AbCß")]`,
-			`["äbσ","ÄSS","The Quick Don't 1Abc","abcss"]`},
+		{
+			`[toLower("ÄbΣ"), toUpper("äß"), toTitle("the qUICK don't 1abc"), toCaseFold("AbCß")]`,
+			`["äbσ","ÄSS","The Quick Don't 1Abc","abcss"]`,
+		},
 		{`[concat([[1],[2,3]]), concat(["a","b"]), concat([{"a":1,"b":2},{"b":3}]), concat([])]`, `[[1,2,3],"ab",{"a":1,"b":3},[]]`},
 		{`escapeUri($body.input.sku)`, `"A%2F1%20%C3%BC"`},
 		{`escapeUri("aZ09-._~")`, `"aZ09-._~"`},
@@ -191,8 +203,10 @@ func TestEvalErrors(t *testing.T) {
 		{`$body?[$nope]`, "Name Error", "Variable '$nope' not in scope", at(0, 8, 0, 13)},
 		{`$nope ?? 1`, "Name Error", "Variable '$nope' not in scope", at(0, 1, 0, 6)},
 		{`{{ if 1 }} 1 {{ else }} 2 {{ end }}`, "Type Error", "Couldn't match expected type 'Boolean' with actual type 'Number'.", at(0, 1, 0, 36)},
-		{`{{ if false }} 1 {{ elif "x" }} 2 {{ else }} 3 {{ end }}`, "Type Error",
-			"Couldn't match expected type 'Boolean' with actual type 'String'.", at(0, 21, 0, 29)},
+		{
+			`{{ if false }} 1 {{ elif "x" }} 2 {{ else }} 3 {{ end }}`, "Type Error",
+			"Couldn't match expected type 'Boolean' with actual type 'String'.", at(0, 21, 0, 29),
+		},
 		{`{{ range _, x := $body }} x {{ end }}`, "Type Error", "Couldn't match expected type 'Array' with actual type 'Object'.", at(0, 1, 0, 38)},
 		{`{{ range _, x := [1] }} $nope {{ end }}`, "Name Error", "Variable '$nope' not in scope", at(0, 25, 0, 30)},
 		{`1 && true`, "Type Error", "Couldn't match expected type 'Boolean' with actual type 'Number'.", at(0, 1, 0, 10)},
@@ -220,8 +234,10 @@ func TestEvalErrors(t *testing.T) {
 		{`toPairs([])`, "Function Error", "parsing Object failed, expected Object, but encountered Array", at(0, 9, 0, 11)},
 		{`fromPairs({})`, "Function Error", "parsing Nested Arrays failed, expected Array, but encountered Object", at(0, 11, 0, 13)},
 		{`fromPairs([1])`, "Function Error", "parsing Array of Pair failed, expected Array, but encountered Number", at(0, 11, 0, 14)},
-		{`fromPairs([["a"]])`, "Function Error",
-			"Expected an array of shape [ [k1,v1], [k2,v2] ... ] - With String keys.", at(0, 11, 0, 18)},
+		{
+			`fromPairs([["a"]])`, "Function Error",
+			"Expected an array of shape [ [k1,v1], [k2,v2] ... ] - With String keys.", at(0, 11, 0, 18),
+		},
 		{`fromPairs([[1,2]])`, "Function Error", "parsing Key failed, expected String, but encountered Number", at(0, 11, 0, 18)},
 		{`removeNulls({})`, "Function Error", "parsing Array failed, expected Array, but encountered Object", at(0, 13, 0, 15)},
 		{`getSessionVariable("x-hasura-nope")`, "Function Error", `Session variable "x-hasura-nope" not found`, at(0, 20, 0, 35)},

@@ -62,8 +62,10 @@ func TestRequestApply(t *testing.T) {
 		{"url and query", `{"url":"http://h/?k=v","query_params":{"a":"b"}}`, withURL("http://h/?a=b")},
 		{"query params of the handler", `{"version":1,"body":"$query_params"}`, withBody(`[["x","a b"],["y",null],["z","1"]]`)},
 		{"body version 1", `{"body":"{\"n\": {{$body.input.n}} }"}`, withBody(`{"n":3}`)},
-		{"body version 2", `{"version":2,"body":{"action":"transform","template":"{ \"b\": 1, \"a\": {{$session_variables}} }"}}`,
-			withBody(`{"a":{"x-hasura-role":"user","x-hasura-user-id":"42"},"b":1}`)},
+		{
+			"body version 2", `{"version":2,"body":{"action":"transform","template":"{ \"b\": 1, \"a\": {{$session_variables}} }"}}`,
+			withBody(`{"a":{"x-hasura-role":"user","x-hasura-user-id":"42"},"b":1}`),
+		},
 		{"body removed", `{"version":2,"body":{"action":"remove"}}`, transform.Outgoing{Method: "POST", URL: call().URL, Headers: call().Headers}},
 		{
 			"form, content type unchanged",
@@ -120,25 +122,43 @@ func TestRequestApplyErrors(t *testing.T) {
 		{"url", `{"url":"{{$body.input.sku}} x"}`, `[{"error_code":"TransformationError","message":"Invalid URL: A/1 x"}]`},
 		{"relative url", `{"url":"/x"}`, `[{"error_code":"TransformationError","message":"Invalid URL: /x"}]`},
 		{"url of another kind", `{"url":"ftp://h/"}`, `[{"error_code":"TransformationError","message":"Invalid URL: ftp://h/"}]`},
-		{"url is no string", `{"url":"\" == \""}`,
-			`[{"error_code":"TransformationError","message":"URL Transforms must produce a JSON String: true"}]`},
-		{"two headers, both reported", `{"request_headers":{"add_headers":{"A":"{{$nope}}","B":"{{$body.x}}"}}}`,
+		{
+			"url is no string", `{"url":"\" == \""}`,
+			`[{"error_code":"TransformationError","message":"URL Transforms must produce a JSON String: true"}]`,
+		},
+		{
+			"two headers, both reported", `{"request_headers":{"add_headers":{"A":"{{$nope}}","B":"{{$body.x}}"}}}`,
 			`[{"error_code":"Name Error","message":"Variable '$nope' not in scope","source_position":{"start_line":0,"start_column":4,"end_line":0,"end_column":9}},` +
-				`{"error_code":"Attribute Error","message":"'Object' has no attritubte 'x'.","source_position":{"start_line":0,"start_column":4,"end_line":0,"end_column":11}}]`},
-		{"the first part that fails is reported", `{"body":"$nope","url":"{{$body.x}}"}`,
-			`[{"error_code":"Attribute Error","message":"'Object' has no attritubte 'x'.","source_position":{"start_line":0,"start_column":4,"end_line":0,"end_column":11}}]`},
-		{"response is unknown to requests", `{"body":"$response.status"}`,
-			`[{"error_code":"Name Error","message":"Variable '$response' not in scope","source_position":{"start_line":0,"start_column":1,"end_line":0,"end_column":10}}]`},
-		{"header injection", `{"request_headers":{"add_headers":{"x-a":"{{$body.input.bad}}"}}}`,
-			`[{"error_code":"TransformationError","message":"Header X-A: the value has a control character"}]`},
-		{"form value", `{"version":2,"body":{"action":"x_www_form_urlencoded","form_template":{"a":"{{$body.input.nope}}"}}}`,
-			`[{"error_code":"Attribute Error","message":"'Object' has no attritubte 'nope'.","source_position":{"start_line":0,"start_column":4,"end_line":0,"end_column":20}}]`},
-		{"query value", `{"query_params":{"a":"{{getSessionVariable(\"x-hasura-nope\")}}"}}`,
-			`[{"error_code":"Function Error","message":"Session variable \"x-hasura-nope\" not found","source_position":{"start_line":0,"start_column":23,"end_line":0,"end_column":38}}]`},
-		{"an object escapes the quotes", `{"request_headers":{"add_headers":{"A":"a\"[0] ?? \"b"}}}`,
-			`[{"error_code":"Type Error","message":"Couldn't match expected type 'Object' with actual type 'String'.","source_position":{"start_line":0,"start_column":1,"end_line":0,"end_column":4}}]`},
-		{"null escapes the quotes", `{"request_headers":{"add_headers":{"A":"\"?.x ?? null #"}}}`,
-			`[{"error_code":"Type Error","message":"Couldn't match expected type 'Object' with actual type 'String'.","source_position":{"start_line":0,"start_column":1,"end_line":0,"end_column":3}}]`},
+				`{"error_code":"Attribute Error","message":"'Object' has no attritubte 'x'.","source_position":{"start_line":0,"start_column":4,"end_line":0,"end_column":11}}]`,
+		},
+		{
+			"the first part that fails is reported", `{"body":"$nope","url":"{{$body.x}}"}`,
+			`[{"error_code":"Attribute Error","message":"'Object' has no attritubte 'x'.","source_position":{"start_line":0,"start_column":4,"end_line":0,"end_column":11}}]`,
+		},
+		{
+			"response is unknown to requests", `{"body":"$response.status"}`,
+			`[{"error_code":"Name Error","message":"Variable '$response' not in scope","source_position":{"start_line":0,"start_column":1,"end_line":0,"end_column":10}}]`,
+		},
+		{
+			"header injection", `{"request_headers":{"add_headers":{"x-a":"{{$body.input.bad}}"}}}`,
+			`[{"error_code":"TransformationError","message":"Header X-A: the value has a control character"}]`,
+		},
+		{
+			"form value", `{"version":2,"body":{"action":"x_www_form_urlencoded","form_template":{"a":"{{$body.input.nope}}"}}}`,
+			`[{"error_code":"Attribute Error","message":"'Object' has no attritubte 'nope'.","source_position":{"start_line":0,"start_column":4,"end_line":0,"end_column":20}}]`,
+		},
+		{
+			"query value", `{"query_params":{"a":"{{getSessionVariable(\"x-hasura-nope\")}}"}}`,
+			`[{"error_code":"Function Error","message":"Session variable \"x-hasura-nope\" not found","source_position":{"start_line":0,"start_column":23,"end_line":0,"end_column":38}}]`,
+		},
+		{
+			"an object escapes the quotes", `{"request_headers":{"add_headers":{"A":"a\"[0] ?? \"b"}}}`,
+			`[{"error_code":"Type Error","message":"Couldn't match expected type 'Object' with actual type 'String'.","source_position":{"start_line":0,"start_column":1,"end_line":0,"end_column":4}}]`,
+		},
+		{
+			"null escapes the quotes", `{"request_headers":{"add_headers":{"A":"\"?.x ?? null #"}}}`,
+			`[{"error_code":"Type Error","message":"Couldn't match expected type 'Object' with actual type 'String'.","source_position":{"start_line":0,"start_column":1,"end_line":0,"end_column":3}}]`,
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

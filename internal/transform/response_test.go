@@ -28,8 +28,10 @@ func TestResponseApply(t *testing.T) {
 		{"body that is not JSON is null", `{"body":"$body"}`, `<html>`, 200, nil, `null`},
 		{"session", `{"body":"[$session_variables['x-hasura-role'], getSessionVariable(\"X-Hasura-User-Id\")]"}`, ``, 200, nil, `["user","42"]`},
 		{"no request", `{"body":"$request"}`, ``, 200, nil, `null`},
-		{"request", `{"body":"[$request.body.body.input.n, $request.url.base_url, $request.method.session_variables, $request.request_headers.query_params[1]]"}`,
-			``, 200, &request, `[3,"http://shop:3003/find?x=a%20b&y&z=1#f",{"x-hasura-role":"user","x-hasura-user-id":"42"},["y",null]]`},
+		{
+			"request", `{"body":"[$request.body.body.input.n, $request.url.base_url, $request.method.session_variables, $request.request_headers.query_params[1]]"}`,
+			``, 200, &request, `[3,"http://shop:3003/find?x=a%20b&y&z=1#f",{"x-hasura-role":"user","x-hasura-user-id":"42"},["y",null]]`,
+		},
 		{"remove", `{"version":2,"body":{"action":"remove"}}`, `{}`, 200, nil, ``},
 		{"form", `{"version":2,"body":{"action":"x_www_form_urlencoded","form_template":{"a":"{{$response.status}}"}}}`, `{}`, 201, nil, `a=201`},
 	}
