@@ -16,8 +16,8 @@ func (m *Metadata) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
-// ParseDocument reads a whole document that stands at path in a request. The error is a *[ShapeError]; for text that is not
-// JSON it is json's.
+// ParseDocument reads a whole document that stands at path in a request. The error is a *[ShapeError]; for text that
+// is not JSON it is json's.
 func ParseDocument(data []byte, path string) (*Metadata, error) {
 	return parse(data, path, decodeDocument)
 }

@@ -38,9 +38,9 @@ var restFiles = []struct{ file, key string }{
 	{"opentelemetry.yaml", "opentelemetry"},
 }
 
-// LoadDir reads the metadata of the project in projectDir. A missing file is an empty one. The error is an I/O error, with a
-// nil document, or [Problems.Err] of what is wrong with the files; the document then holds what could be read, and
-// [Validate] reports the same problems along with its own.
+// LoadDir reads the metadata of the project in projectDir. A missing file is an empty one. The error is an I/O error,
+// with a nil document, or [Problems.Err] of what is wrong with the files; the document then holds what could be read,
+// and [Validate] reports the same problems along with its own.
 func LoadDir(projectDir string) (*Metadata, error) {
 	l := &loader{root: filepath.Join(projectDir, filepath.FromSlash(Folder)), md: &Metadata{Version: 3}}
 	if err := l.load(); err != nil {
@@ -179,8 +179,8 @@ func (l *loader) joinTypes(doc *sdlDocument, file *actionsFile, sdlReadable bool
 	}
 }
 
-// describe puts an entry's description and relationships on the type it names, and returns the list the type belongs to;
-// empty where there is no such type.
+// describe puts an entry's description and relationships on the type it names, and returns the list the type belongs
+// to; empty where there is no such type.
 func (ct *CustomTypes) describe(y yamlType) string {
 	for i, t := range ct.Objects {
 		if t.Name == y.name {
@@ -256,8 +256,8 @@ func (l *loader) inheritedRoles() error {
 	return nil
 }
 
-// readJSON reads a YAML file of the directory, with what it includes, as JSON; nil where it is missing or empty. parents
-// are the files that include it.
+// readJSON reads a YAML file of the directory, with what it includes, as JSON; nil where it is missing or empty.
+// parents are the files that include it.
 func (l *loader) readJSON(name string, parents []string) (json.RawMessage, error) {
 	text, err := l.read(name)
 	if err != nil || text == nil {

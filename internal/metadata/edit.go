@@ -26,10 +26,10 @@ type Addition struct {
 	Permissions []Permission
 }
 
-// AddAction declares an action in the project's two files and returns their new contents by path relative to the project;
-// it writes nothing. What the files held stays byte for byte: the new text is put between. Types that exist already with
-// the same fields are reused; a type of that name with another shape is an error that shows both places. The result is
-// read again and compared with what was meant before it is returned.
+// AddAction declares an action in the project's two files and returns their new contents by path relative to the
+// project; it writes nothing. What the files held stays byte for byte: the new text is put between. Types that exist
+// already with the same fields are reused; a type of that name with another shape is an error that shows both places.
+// The result is read again and compared with what was meant before it is returned.
 func AddAction(projectDir string, add Addition) (map[string][]byte, error) {
 	sdl, err := readFile(projectDir, SDLFile)
 	if err != nil {
@@ -239,8 +239,8 @@ func lineEnding(text []byte) string {
 	return "\n"
 }
 
-// spliceSDL puts the action into the only block of its root type, or into a block of its own at the end where there is none
-// or several (the Hasura CLI writes a block per action), and the types at the end.
+// spliceSDL puts the action into the only block of its root type, or into a block of its own at the end where there
+// is none or several (the Hasura CLI writes a block per action), and the types at the end.
 func spliceSDL(sdl []byte, f *Fragment, fresh []string) []byte {
 	text := string(sdl)
 	var blocks []sdlPiece

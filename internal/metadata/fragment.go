@@ -25,11 +25,11 @@ type fragmentType struct {
 	text string
 }
 
-// ParseFragment reads the SDL of one action: either a document with type Mutation or type Query that has one field, or the
-// field alone, such as `login(input: LoginInput!): LoginOutput`, each with any number of types beside it. A field alone is a
-// mutation, unless typ says otherwise; typ may be empty. source names the text in errors, such as a file name. name is the
-// action's name; empty takes the one declared. Comments and descriptions are kept. Errors are of class
-// [errdefs.ErrInvalid].
+// ParseFragment reads the SDL of one action: either a document with type Mutation or type Query that has one field,
+// or the field alone, such as `login(input: LoginInput!): LoginOutput`, each with any number of types beside it. A
+// field alone is a mutation, unless typ says otherwise; typ may be empty. source names the text in errors, such as a
+// file name. name is the action's name; empty takes the one declared. Comments and descriptions are kept. Errors are
+// of class [errdefs.ErrInvalid].
 func ParseFragment(sdl, source, name string, typ ActionType) (*Fragment, error) {
 	text := strings.TrimPrefix(strings.ReplaceAll(sdl, "\r\n", "\n"), "\uFEFF")
 	original := func(line int) int { return line }
@@ -115,7 +115,8 @@ func (ct *CustomTypes) setDescriptions(texts map[string]string) {
 	}
 }
 
-// startsWithField says whether the text begins with a field instead of a definition: a name before a parenthesis or a colon.
+// startsWithField says whether the text begins with a field instead of a definition: a name before a parenthesis or a
+// colon.
 func startsWithField(text string) bool {
 	c := newCutter(text)
 	if len(c.toks) > 0 && c.toks[0].kind == tokenString {
@@ -128,8 +129,8 @@ func startsWithField(text string) bool {
 	return c.peek() == "(" || c.peek() == ":"
 }
 
-// wrapField puts the leading field into a block of its own. original turns a line of the result into one of the text: there
-// is a line more in front of the field, and another one behind it.
+// wrapField puts the leading field into a block of its own. original turns a line of the result into one of the text:
+// there is a line more in front of the field, and another one behind it.
 func wrapField(text string, typ ActionType) (wrapped string, original func(line int) int) {
 	c := newCutter(text)
 	field := c.field()

@@ -28,8 +28,9 @@ type Facts struct {
 	HasColumn func(source string, table Table, column string) bool
 }
 
-// Inconsistencies returns what is inconsistent, custom types first, then actions in their order, and a copy of md without
-// it. The custom types are one object: when they fail, they are left out as a whole and every action with them.
+// Inconsistencies returns what is inconsistent, custom types first, then actions in their order, and a copy of md
+// without it. The custom types are one object: when they fail, they are left out as a whole and every action with
+// them.
 func Inconsistencies(md *Metadata, facts Facts) ([]Inconsistency, *Metadata) {
 	c := &checker{facts: facts, scalars: map[string]bool{}, tables: facts.Tables}
 	scalars := facts.Scalars
@@ -283,7 +284,8 @@ func (c *checker) missingEnv(handler string) []string {
 	return missing
 }
 
-// ResolveHandler replaces each {{NAME}} of a handler's URL with the variable's value. missing are those that are not set.
+// ResolveHandler replaces each {{NAME}} of a handler's URL with the variable's value. missing are those that are not
+// set.
 func ResolveHandler(handler string, lookupEnv func(string) (string, bool)) (resolved string, missing []string) {
 	c := checker{facts: Facts{LookupEnv: lookupEnv}}
 	if missing = c.missingEnv(handler); len(missing) > 0 {

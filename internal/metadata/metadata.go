@@ -1,6 +1,6 @@
-// Package metadata holds Hasura's metadata as nself uses it: the document with actions and custom types, the Hasura CLI's
-// v3 directory on disk (actions.graphql, actions.yaml), validation with file and line, and edits that keep a user's
-// comments and order.
+// Package metadata holds Hasura's metadata as nself uses it: the document with actions and custom types, the Hasura
+// CLI's v3 directory on disk (actions.graphql, actions.yaml), validation with file and line, and edits that keep a
+// user's comments and order.
 package metadata
 
 import "encoding/json"

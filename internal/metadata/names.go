@@ -15,7 +15,8 @@ func Kebab(name string) string { return strings.Join(words(name), "-") }
 // Snake turns a GraphQL name into the base of a file name: registerUser becomes register_user.
 func Snake(name string) string { return strings.Join(words(name), "_") }
 
-// Pascal turns a GraphQL name into the stem of a type name: registerUser becomes RegisterUser, and syncCRMData SyncCrmData.
+// Pascal turns a GraphQL name into the stem of a type name: registerUser becomes RegisterUser, and syncCRMData
+// SyncCrmData.
 func Pascal(name string) string {
 	var b strings.Builder
 	for _, w := range words(name) {
@@ -25,8 +26,8 @@ func Pascal(name string) string {
 }
 
 // words splits a name where a word starts: at underscores and other separators, before a capital that follows a small
-// letter or digit, and before the last capital of a run that a small letter follows (HTTPServer is http, server). Digits
-// stay with what precedes them.
+// letter or digit, and before the last capital of a run that a small letter follows (HTTPServer is http, server).
+// Digits stay with what precedes them.
 func words(name string) []string {
 	var out []string
 	runes := []rune(name)
@@ -57,8 +58,8 @@ func words(name string) []string {
 // reservedNames cannot name an action: GraphQL's literals, and the root types of Hasura's schema.
 var reservedNames = []string{"true", "false", "null", "query_root", "mutation_root", "subscription_root"}
 
-// reservedWords cannot be the base of a source file or a name in one of the three languages: Go would read x_test.go as a
-// test, and an "index" or "main" is the service's own.
+// reservedWords cannot be the base of a source file or a name in one of the three languages: Go would read x_test.go
+// as a test, and an "index" or "main" is the service's own.
 var reservedWords = []string{
 	"async", "await", "break", "case", "catch", "chan", "class", "const", "continue", "def", "default", "defer", "del",
 	"delete", "do", "elif", "else", "enum", "except", "export", "extends", "fallthrough", "finally", "for", "from", "func",
@@ -77,8 +78,8 @@ var goSuffixes = []string{
 // maxNameLength keeps file names and paths far below the limits of file systems.
 const maxNameLength = 100
 
-// CheckActionName says whether name can be an action's: a GraphQL name that also makes a path, a file and a type name. The
-// error is of class [errdefs.ErrUsage].
+// CheckActionName says whether name can be an action's: a GraphQL name that also makes a path, a file and a type
+// name. The error is of class [errdefs.ErrUsage].
 func CheckActionName(name string) error {
 	fail := func(hint, format string, args ...any) error {
 		err := fmt.Errorf("action name %q: %s", name, fmt.Sprintf(format, args...))

@@ -10,8 +10,8 @@ import (
 )
 
 // RemoveAction takes an action out of the project's two files and returns their new contents by path relative to the
-// project; it writes nothing. All else stays byte for byte, comments directly above the action excepted. Types stay, since
-// others may use them. The result is checked as in [AddAction].
+// project; it writes nothing. All else stays byte for byte, comments directly above the action excepted. Types stay,
+// since others may use them. The result is checked as in [AddAction].
 func RemoveAction(projectDir, name string) (map[string][]byte, error) {
 	sdl, err := readFile(projectDir, SDLFile)
 	if err != nil {
@@ -142,15 +142,19 @@ func (p *yamlPlace) withoutBlock(key, list *yaml.Node, i int) [][]byte {
 	column := p.listIndent(list)
 	start := p.dashLine(list.Content[i])
 	end := p.blockEnd(list.Content[i], column)
-	if len(list.Content) > 1 {
-		return [][]byte{splice(text, start, end, "")}
+	keyStart := p.offset(key.Line, key.Column)
+	if start < keyStart { // a line break that only YAML knows, such as a lone carriage return
+		return nil
 	}
 	without := splice(text, start, end, "")
-	colon := bytes.IndexByte(without[p.offset(key.Line, key.Column):], ':')
+	if len(list.Content) > 1 {
+		return [][]byte{without}
+	}
+	colon := bytes.IndexByte(without[keyStart:], ':')
 	if colon < 0 {
 		return nil
 	}
-	at := p.offset(key.Line, key.Column) + colon + 1
+	at := keyStart + colon + 1
 	return [][]byte{splice(without, at, at, " []")}
 }
 

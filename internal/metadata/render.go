@@ -10,8 +10,8 @@ import (
 )
 
 // Render writes the document as a v3 directory, as the Hasura CLI exports it: file contents by path relative to the
-// project. Sources stand whole in databases.yaml, without files per table. Default values of fields, which Hasura does not
-// keep, are left out.
+// project. Sources stand whole in databases.yaml, without files per table. Default values of fields, which Hasura
+// does not keep, are left out.
 func Render(md *Metadata) (map[string][]byte, error) {
 	files := map[string][]byte{
 		Folder + "/version.yaml": []byte("version: 3\n"),

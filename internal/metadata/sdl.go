@@ -15,7 +15,8 @@ const maxSDLTokens = 1_000_000
 // sdlDocument is what actions.graphql says: actions without handlers, and types without relationships.
 type sdlDocument struct {
 	actions []Action
-	// descriptions are those on action fields and on types. Hasura ignores both: actions.yaml has comment and description.
+	// descriptions are those on action fields and on types. Hasura ignores both: actions.yaml has comment and
+	// description.
 	actionDescriptions map[string]string
 	typeDescriptions   map[string]string
 	types              CustomTypes

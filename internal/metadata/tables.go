@@ -2,8 +2,8 @@ package metadata
 
 import "encoding/json"
 
-// TrackedTables returns the tables that each source tracks, read from the document's sources. Sources that cannot be read
-// are left out.
+// TrackedTables returns the tables that each source tracks, read from the document's sources. Sources that cannot be
+// read are left out.
 func (m *Metadata) TrackedTables() map[string][]Table {
 	var sources []struct {
 		Name   string `json:"name"`

@@ -94,9 +94,9 @@ func baseOf(s string) string {
 // BuiltinScalars are GraphQL's own scalars.
 func BuiltinScalars() []string { return []string{"Int", "Float", "String", "Boolean", "ID"} }
 
-// PostgresScalars are the GraphQL names of the scalars that a Postgres 15 or later brings along, which need no declaration:
-// base types under their Postgres names, without int4, bool, float4, text and varchar, which have GraphQL's names. Types of
-// the usual extensions are included; a caller that knows a database adds those it has.
+// PostgresScalars are the GraphQL names of the scalars that a Postgres 15 or later brings along, which need no
+// declaration: base types under their Postgres names, without int4, bool, float4, text and varchar, which have
+// GraphQL's names. Types of the usual extensions are included; a caller that knows a database adds those it has.
 func PostgresScalars() []string {
 	return []string{
 		"bigint", "bit", "box", "bpchar", "bytea", "char", "cid", "cidr", "circle", "citext", "date", "float8", "geography",

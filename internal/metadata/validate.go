@@ -8,8 +8,9 @@ import (
 	"strings"
 )
 
-// Validate returns all problems of the metadata at once: those that [LoadDir] found, and what the document says that Hasura
-// would refuse, drop or read differently. knownScalars adds scalars of a database to those that are always known.
+// Validate returns all problems of the metadata at once: those that [LoadDir] found, and what the document says that
+// Hasura would refuse, drop or read differently. knownScalars adds scalars of a database to those that are always
+// known.
 func Validate(md *Metadata, knownScalars []string) Problems {
 	v := &validator{md: md, ps: slices.Clone(md.Problems), kinds: map[string]string{}}
 	for _, s := range BuiltinScalars() {

@@ -7,9 +7,9 @@ import (
 	"path/filepath"
 )
 
-// WriteFiles writes files, by path relative to the project, so that a reader sees each whole, old or new. All are prepared
-// before the first is replaced: a full disk or a missing right leaves the old ones. Existing files keep their permissions,
-// new ones get 0644, missing folders 0755.
+// WriteFiles writes files, by path relative to the project, so that a reader sees each whole, old or new. All are
+// prepared before the first is replaced: a full disk or a missing right leaves the old ones. Existing files keep
+// their permissions, new ones get 0644, missing folders 0755.
 func WriteFiles(projectDir string, files map[string][]byte) (err error) {
 	type pending struct{ temp, path string }
 	var ready []pending

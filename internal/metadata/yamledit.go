@@ -18,9 +18,9 @@ type yamlEditor struct {
 	eol  string
 }
 
-// appendItem appends a mapping to the list at path, and creates what is missing on the way. Where the place for the new text
-// is a matter of reading (a comment or a text block at the end can belong to either side), each place is tried, and the
-// first whose outcome reads as the old content plus the item is taken.
+// appendItem appends a mapping to the list at path, and creates what is missing on the way. Where the place for the
+// new text is a matter of reading (a comment or a text block at the end can belong to either side), each place is
+// tried, and the first whose outcome reads as the old content plus the item is taken.
 func (e *yamlEditor) appendItem(path []string, item *node) error {
 	entry, err := item.text()
 	if err != nil {

@@ -79,8 +79,8 @@ func isNull(n *yaml.Node) bool {
 	return n == nil || n.Kind == yaml.ScalarNode && n.Tag == "!!null"
 }
 
-// mapping returns the entries of a mapping in order, merge keys expanded; a null is an empty one. ok is false, and a problem
-// is noted, when n is something else.
+// mapping returns the entries of a mapping in order, merge keys expanded; a null is an empty one. ok is false, and a
+// problem is noted, when n is something else.
 func (r *yamlReader) mapping(n *yaml.Node, what string) (pairs []yamlPair, ok bool) {
 	return r.mappingAt(n, what, 0)
 }

@@ -1,6 +1,6 @@
-// Package migrate applies a project's SQL migrations to Postgres: in order, each once, each in a transaction of its own. It
-// reads the Hasura CLI's layout, hasura/migrations/default/<version>_<name>/up.sql, and keeps its record in the table
-// nself.schema_migrations.
+// Package migrate applies a project's SQL migrations to Postgres: in order, each once, each in a transaction of its
+// own. It reads the Hasura CLI's layout, hasura/migrations/default/<version>_<name>/up.sql, and keeps its record in
+// the table nself.schema_migrations.
 //
 // A migration whose first line is "-- nself: no-transaction" runs statement by statement outside a transaction, which
 // CREATE INDEX CONCURRENTLY and its like need. It is the only kind that can fail halfway.
@@ -62,9 +62,9 @@ type State struct {
 
 var folderName = regexp.MustCompile(`^([0-9]+)_(.+)$`)
 
-// List reads the migrations of a project in the order of their versions. A missing folder is an empty one. All faults are
-// reported at once, as an error of class [errdefs.ErrInvalid]: a folder without a version, two folders of one version, a
-// folder without up.sql, SQL outside a folder, a transaction command in the SQL.
+// List reads the migrations of a project in the order of their versions. A missing folder is an empty one. All faults
+// are reported at once, as an error of class [errdefs.ErrInvalid]: a folder without a version, two folders of one
+// version, a folder without up.sql, SQL outside a folder, a transaction command in the SQL.
 func List(projectDir string) ([]Migration, error) {
 	root := filepath.Join(projectDir, filepath.FromSlash(Folder))
 	entries, err := os.ReadDir(root)

@@ -20,8 +20,8 @@ func (s statement) firstWord() string {
 	return s.words[0]
 }
 
-// split cuts SQL at its semicolons as psql does: not inside quotes, dollar quotes, comments, brackets, or the BEGIN ATOMIC
-// body of a function.
+// split cuts SQL at its semicolons as psql does: not inside quotes, dollar quotes, comments, brackets, or the BEGIN
+// ATOMIC body of a function.
 func split(sql string) []statement {
 	var out []statement
 	s := splitter{sql: sql}
@@ -178,8 +178,8 @@ func commentLength(s string) int {
 	return len(s)
 }
 
-// quotedLength measures a quoted text; a doubled quote reads as the end of one and the start of the next, which comes to the
-// same.
+// quotedLength measures a quoted text; a doubled quote reads as the end of one and the start of the next, which comes
+// to the same.
 func quotedLength(s string, backslash bool) int {
 	for i := 1; i < len(s); i++ {
 		switch {

@@ -260,8 +260,8 @@ func runStatements(ctx context.Context, conn *pgx.Conn, file, sql string) error 
 // SQLError is a failure that Postgres reports, with its place in the file.
 type SQLError struct {
 	File string
-	// Line is from 1: that of the place Postgres names, or of the statement that failed. Zero when the failure came only with
-	// the commit.
+	// Line is from 1: that of the place Postgres names, or of the statement that failed. Zero when the failure came
+	// only with the commit.
 	Line int
 	// Postgres is the server's own report.
 	Postgres *pgconn.PgError
@@ -284,7 +284,8 @@ func (e *SQLError) Error() string {
 // Unwrap returns the server's report.
 func (e *SQLError) Unwrap() error { return e.Postgres }
 
-// locate turns an error's position, in characters of what was sent, into a line of the file. offset is where that began.
+// locate turns an error's position, in characters of what was sent, into a line of the file. offset is where that
+// began.
 func locate(file, sql string, offset int, err error) error {
 	pg, ok := errors.AsType[*pgconn.PgError](err)
 	if !ok {

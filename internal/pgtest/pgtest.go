@@ -1,6 +1,6 @@
-// Package pgtest gives tests a real Postgres: one throwaway server per test binary, one empty database per test. It needs
-// the server programs (initdb, postgres) on the machine, and works for root, where it runs them as another user. Without
-// the programs a test is skipped, or fails where the environment variable CI is set.
+// Package pgtest gives tests a real Postgres: one throwaway server per test binary, one empty database per test. It
+// needs the server programs (initdb, postgres) on the machine, and works for root, where it runs them as another
+// user. Without the programs a test is skipped, or fails where the environment variable CI is set.
 package pgtest
 
 import (
@@ -26,9 +26,9 @@ var (
 // dropTimeout bounds the removal of a test's database, which happens after the test's own context has ended.
 const dropTimeout = 30 * time.Second
 
-// Start returns the connection URL of a new, empty database on the binary's server; its user is a superuser. The database
-// is dropped, and connections to it are closed, when the test ends. The server stops and its folder disappears when the
-// test binary ends, however it ends.
+// Start returns the connection URL of a new, empty database on the binary's server; its user is a superuser. The
+// database is dropped, and connections to it are closed, when the test ends. The server stops and its folder
+// disappears when the test binary ends, however it ends.
 func Start(tb testing.TB) string {
 	tb.Helper()
 	srv, err := shared()

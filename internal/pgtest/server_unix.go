@@ -27,9 +27,9 @@ const (
 	startAttempts = 3
 )
 
-// supervise runs the server beside a reader of its standard input. When the input ends, which happens when the test binary
-// is gone for whatever reason, it stops the server at once and removes the folder. $1 is the postgres program, $2 the
-// folder, $3 the port.
+// supervise runs the server beside a reader of its standard input. When the input ends, which happens when the test
+// binary is gone for whatever reason, it stops the server at once and removes the folder. $1 is the postgres program,
+// $2 the folder, $3 the port.
 const supervise = `
 "$1" -D "$2/data" -p "$3" -c listen_addresses=127.0.0.1 -c unix_socket_directories="$2" \
   -c fsync=off -c synchronous_commit=off -c full_page_writes=off -c max_connections=200 \
@@ -116,8 +116,8 @@ func launch(ctx context.Context, postgres, dir string, attr *syscall.SysProcAttr
 	return srv, nil
 }
 
-// awaitReady polls until the server answers. It asks for the data folder, so that the server of another test binary, which
-// took the port in the meantime, is not mistaken for this one.
+// awaitReady polls until the server answers. It asks for the data folder, so that the server of another test binary,
+// which took the port in the meantime, is not mistaken for this one.
 func (s *server) awaitReady(ctx context.Context, dir string) error {
 	tick := time.NewTicker(50 * time.Millisecond)
 	defer tick.Stop()
@@ -180,8 +180,9 @@ func isProgram(path string) bool {
 	return err == nil && info.Mode().IsRegular() && info.Mode()&0o111 != 0
 }
 
-// unprivileged returns the process attributes to run Postgres with. Postgres refuses to run as root, so root lends it the
-// identity of another user. A process group of its own keeps Ctrl-C from ending the supervision before its clean-up.
+// unprivileged returns the process attributes to run Postgres with. Postgres refuses to run as root, so root lends it
+// the identity of another user. A process group of its own keeps Ctrl-C from ending the supervision before its
+// clean-up.
 func unprivileged() (attr *syscall.SysProcAttr, uid, gid int, err error) {
 	attr = &syscall.SysProcAttr{Setpgid: true}
 	if os.Geteuid() != 0 {
@@ -206,8 +207,8 @@ func unprivileged() (attr *syscall.SysProcAttr, uid, gid int, err error) {
 	return nil, 0, 0, errors.New("running as root and there is no user postgres or nobody to run the server as")
 }
 
-// makeFolder creates the server's folder where the other user can reach it. The path stays short: a socket's path must fit
-// into about 100 bytes.
+// makeFolder creates the server's folder where the other user can reach it. The path stays short: a socket's path
+// must fit into about 100 bytes.
 func makeFolder(uid, gid int) (string, error) {
 	base := os.TempDir()
 	if os.Geteuid() == 0 && !reachable(base) || len(base) > 60 {
