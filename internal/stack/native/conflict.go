@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"time"
 
 	"github.com/nself-org/nself/internal/errdefs"
 	"github.com/nself-org/nself/internal/ports"
@@ -44,7 +45,7 @@ func (a *ascent) conflicts(ctx context.Context) []conflict {
 			port := own[key]
 			other, twice := taken[port]
 			taken[port] = key
-			if !twice && (st.keep || held[port] || !ports.InUse(ctx, port)) {
+			if !twice && (st.keep || held[port] || !occupied(ctx, port)) {
 				continue
 			}
 			c := conflict{service: st.name, key: key, port: port}
@@ -61,6 +62,30 @@ func (a *ascent) conflicts(ctx context.Context) []conflict {
 		}
 	}
 	return found
+}
+
+// A port that is in use while nobody holds it belongs to a process that is just ending.
+const (
+	endingPatience = time.Second
+	endingRetry    = 20 * time.Millisecond
+)
+
+func occupied(ctx context.Context, port int) bool {
+	deadline := time.Now().Add(endingPatience)
+	for ports.InUse(ctx, port) {
+		h, err := ports.Find(ctx, port)
+		if err != nil || h != nil || time.Now().After(deadline) {
+			return true
+		}
+		timer := time.NewTimer(endingRetry)
+		select {
+		case <-ctx.Done():
+			timer.Stop()
+			return true
+		case <-timer.C:
+		}
+	}
+	return false
 }
 
 func conflictError(conflicts []conflict) error {

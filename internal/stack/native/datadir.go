@@ -7,6 +7,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"github.com/nself-org/nself/internal/errdefs"
 )
 
 // outsideRoot holds the databases of projects in folders that the account of Postgres cannot reach, /root for example.
@@ -14,20 +16,55 @@ const outsideRoot = "/var/lib/nself"
 
 // pgPlace is where a project's database lives.
 type pgPlace struct {
-	base    string // the folder around it, for what is being made
-	outside bool   // not in the project
-	note    string // what the user should know
+	base string // the folder around it, for what is being made
+	note string // what the user should know
 }
 
 func (p pgPlace) data() string  { return filepath.Join(p.base, "postgres") }
 func (p pgPlace) fresh() string { return filepath.Join(p.base, "postgres.new") }
 func (p pgPlace) auth() string  { return filepath.Join(p.base, "postgres.auth") }
 
-// placePostgres chooses, and makes, the folder around the database. A database that is in the project stays in use.
+// placePostgres chooses, and makes, the folder around the database. A database that exists stays in use when the project
+// is moved to where the account can, or cannot, reach it.
 func placePostgres(l layout, acc *account) (pgPlace, error) {
-	if acc == nil || acc.reaches(l.data()) {
-		return pgPlace{base: l.data()}, nil
+	inside := pgPlace{base: l.data()}
+	if acc == nil {
+		return inside, nil
 	}
+	hasInside, err := hasDatabase(inside)
+	if err != nil {
+		return pgPlace{}, err
+	}
+	hasOutside := false
+	if dir := outsideDataDir(l); dir != "" {
+		if hasOutside, err = hasDatabase(pgPlace{base: dir}); err != nil {
+			return pgPlace{}, err
+		}
+	}
+	if acc.reaches(l.data()) && (hasInside || !hasOutside) {
+		return inside, nil
+	}
+	place, err := placeOutside(l, acc)
+	if err != nil || !hasInside || hasOutside {
+		return place, err
+	}
+	for _, move := range [][2]string{{inside.auth(), place.auth()}, {inside.data(), place.data()}} {
+		if err := os.Rename(move[0], move[1]); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return pgPlace{}, errdefs.As(errdefs.ErrUnavailable, errdefs.WithHint(
+				fmt.Errorf("move the database to where the user %s can reach it: %w", acc.name, err),
+				fmt.Sprintf("copy %s to %s, keeping its owner", move[0], move[1])))
+		}
+	}
+	return place, nil
+}
+
+func hasDatabase(p pgPlace) (bool, error) {
+	v, err := dataVersion(p.data())
+	return v != "", err
+}
+
+// placeOutside makes the folder for a database that cannot be in the project.
+func placeOutside(l layout, acc *account) (pgPlace, error) {
 	id, err := projectID(l)
 	if err != nil {
 		return pgPlace{}, err
@@ -43,7 +80,7 @@ func placePostgres(l layout, acc *account) (pgPlace, error) {
 			return pgPlace{}, err
 		}
 		dir = filepath.Join(outsideRoot, id)
-		note = fmt.Sprintf("this project is a copy of %s and starts with an empty database; ", owner)
+		note = fmt.Sprintf("this project is a copy of %s and has a database of its own; ", owner)
 	}
 	for _, d := range []string{outsideRoot, dir} {
 		if err := os.MkdirAll(d, 0o711); err != nil { //nolint:gosec // another account must pass through
@@ -56,7 +93,7 @@ func placePostgres(l layout, acc *account) (pgPlace, error) {
 	if err := os.WriteFile(filepath.Join(dir, "owner"), []byte(l.dir), 0o600); err != nil {
 		return pgPlace{}, fmt.Errorf("record whose database it is: %w", err)
 	}
-	return pgPlace{base: dir, outside: true, note: note + fmt.Sprintf(
+	return pgPlace{base: dir, note: note + fmt.Sprintf(
 		"the database is in %s, as the user %s cannot reach the project's folder", dir, acc.name)}, nil
 }
 
@@ -93,7 +130,8 @@ func dataVersion(dir string) (string, error) {
 		return "", nil
 	}
 	if err != nil {
-		return "", fmt.Errorf("read the database's version: %w", err)
+		return "", errdefs.As(errdefs.ErrUnavailable, errdefs.WithHint(fmt.Errorf("read the database's version: %w", err),
+			"another user, perhaps root, has created the database: run nself as that user, or move the data away"))
 	}
 	return strings.TrimSpace(string(b)), nil
 }

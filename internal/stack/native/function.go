@@ -13,7 +13,6 @@ import (
 
 	"github.com/nself-org/nself/internal/env"
 	"github.com/nself-org/nself/internal/errdefs"
-	"github.com/nself-org/nself/internal/ports"
 	"github.com/nself-org/nself/internal/stack"
 )
 
@@ -63,7 +62,8 @@ func newFunction(s *supervisor, cfg *env.Config, rt env.Runtime, out *logFile) p
 func newRunner(f *function) Runner {
 	dir := f.sup.lay.function(f.rt.Name)
 	if f.rt.Name == "golang" {
-		return &goRunner{dir: dir, bin: f.sup.lay.bin(), environ: f.environ, spawn: f.sup.spawn, mark: f.mark(), out: f.out}
+		return &goRunner{dir: dir, bin: f.sup.lay.bin(), environ: f.environ, mark: f.sup.marks(f.rt.Name), out: f.out,
+			build: func(ctx context.Context, c command) error { return f.sup.helper(ctx, "golang-build", c) }}
 	}
 	return unknownRunner{name: f.rt.Name}
 }
@@ -79,12 +79,6 @@ func (u unknownRunner) Sources(context.Context) (string, error) {
 func (u unknownRunner) Prepare(ctx context.Context, _ func(string)) (Invocation, error) {
 	_, err := u.Sources(ctx)
 	return Invocation{}, err
-}
-
-func (f *function) mark() []string {
-	return []string{
-		envRun + "=" + f.sup.ledger.st.Run, ports.EnvProject + "=" + f.sup.lay.dir, ports.EnvService + "=" + f.rt.Name,
-	}
 }
 
 func (f *function) fingerprint() string {
@@ -139,7 +133,7 @@ func (f *function) environment() []string {
 	list := slices.DeleteFunc(slices.Clone(f.environ), func(kv string) bool { return strings.HasPrefix(kv, "NSELF_") })
 	list = append(list, f.inv.Env...)
 	list = append(list, f.settings()...)
-	return append(list, f.mark()...)
+	return append(list, f.sup.marks(f.rt.Name)...)
 }
 
 func (f *function) run(ctx context.Context, started func(int)) error {

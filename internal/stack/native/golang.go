@@ -30,7 +30,7 @@ type goRunner struct {
 	dir     string // the module
 	bin     string // the cache of programs, each named by the hash of its sources
 	environ []string
-	spawn   *spawner
+	build   func(context.Context, command) error // runs the compiler
 	mark    []string
 	out     *logFile
 
@@ -175,7 +175,7 @@ func (g *goRunner) Prepare(ctx context.Context, note func(string)) (Invocation, 
 	tmp := target + ".new"
 	defer func() { _ = os.Remove(tmp) }()
 	// No -trimpath: it would compile the standard library once more, apart from the user's own build cache.
-	err := g.spawn.run(ctx, command{
+	err := g.build(ctx, command{
 		path: toolchain, args: []string{"build", "-buildvcs=false", "-o", tmp, "."},
 		env: append(slices.Clone(g.environ), g.mark...), dir: g.dir, out: io.Writer(g.out),
 	})

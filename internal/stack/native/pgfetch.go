@@ -34,7 +34,7 @@ const defaultMajor = "16"
 // fetch as the first part of a start, and cannot start as root; so the start is given a data folder that cannot exist,
 // which ends it after the programs are in place, for every user alike.
 func fetchPostgres(
-	ctx context.Context, environ []string, major string, acc *account, report func(stack.Event),
+	ctx context.Context, repository, major string, acc *account, report func(stack.Event),
 ) (pgInstall, error) {
 	version, ok := pgReleases()[major]
 	if !ok {
@@ -63,7 +63,7 @@ func fetchPostgres(
 			return pgInstall{}, fmt.Errorf("fetch postgres: %w", err)
 		}
 	}
-	if err := download(ctx, environ, version, cache, work); err != nil {
+	if err := download(ctx, repository, version, cache, work); err != nil {
 		return pgInstall{}, errdefs.As(errdefs.ErrUnavailable, errdefs.WithHint(
 			fmt.Errorf("fetch postgres %s: %w", version, err),
 			"install PostgreSQL, or set "+envPGBin+" to its programs or "+envPGRepository+" to a Maven mirror"))
@@ -84,7 +84,7 @@ func fetchPostgres(
 }
 
 func download(
-	ctx context.Context, environ []string, version embeddedpostgres.PostgresVersion, cache, work string,
+	ctx context.Context, repository string, version embeddedpostgres.PostgresVersion, cache, work string,
 ) error {
 	port, err := ports.Free(ctx, 49151, nil)
 	if err != nil {
@@ -93,8 +93,8 @@ func download(
 	cfg := embeddedpostgres.DefaultConfig().Version(version).CachePath(cache).BinariesPath(work).
 		RuntimePath(filepath.Join(work, "run")).Port(uint32(port)).Logger(io.Discard). //nolint:gosec // a port fits
 		DataPath(filepath.Join(work, "bin", "initdb", "none"))
-	if url := lookupEnv(environ, envPGRepository); url != "" {
-		cfg = cfg.BinaryRepositoryURL(strings.TrimSuffix(url, "/"))
+	if repository != "" {
+		cfg = cfg.BinaryRepositoryURL(strings.TrimSuffix(repository, "/"))
 	}
 	result := make(chan error, 1)
 	go func() { result <- embeddedpostgres.NewDatabase(cfg).Start() }()

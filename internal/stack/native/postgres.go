@@ -101,11 +101,18 @@ func (p *postgres) findInstall(ctx context.Context, have string, report func(sta
 	if have != "" && p.cfg.Postgres.BinDir != "" {
 		return pgInstall{}, wrongVersion(have, seen)
 	}
-	found, err = fetchPostgres(ctx, p.environ, major, p.account, report)
+	found, err = fetchPostgres(ctx, p.repository(), major, p.account, report)
 	if err != nil && len(seen) > 0 {
 		return pgInstall{}, errors.Join(wrongVersion(have, seen), err)
 	}
 	return found, err
+}
+
+func (p *postgres) repository() string {
+	if url := lookupEnv(p.environ, envPGRepository); url != "" {
+		return url
+	}
+	return p.cfg.Functions[envPGRepository]
 }
 
 func wrongVersion(have string, seen []string) error {
@@ -147,7 +154,7 @@ func (p *postgres) initialize(ctx context.Context) error {
 		return err
 	}
 	data := filepath.Join(fresh, "data")
-	err := p.sup.spawn.run(ctx, command{
+	err := p.sup.helper(ctx, "initdb", command{
 		path: p.install.program("initdb"),
 		args: []string{
 			"--pgdata", data, "--username", p.cfg.Postgres.User, "--pwfile", pw, "--auth", "scram-sha-256",
@@ -175,7 +182,7 @@ func (p *postgres) initialize(ctx context.Context) error {
 }
 
 func (p *postgres) processEnv() []string {
-	list := []string{envRun + "=" + p.sup.ledger.st.Run, "LC_ALL=C", "TZ=UTC"}
+	list := append(p.sup.marks(stack.Postgres), "LC_ALL=C", "TZ=UTC")
 	for _, key := range []string{"PATH", "TMPDIR", "LD_LIBRARY_PATH"} {
 		if v := lookupEnv(p.environ, key); v != "" {
 			list = append(list, key+"="+v)
@@ -321,7 +328,7 @@ func (p *postgres) adoptAuth(ctx context.Context) error {
 	role, password := pgx.Identifier{p.cfg.Postgres.User}.Sanitize(), quoteLiteral(p.cfg.Postgres.Password.Reveal())
 	// Single-user mode goes on after an error: creating a role that exists fails, altering it works in both cases.
 	script := fmt.Sprintf("CREATE ROLE %[1]s;\nALTER ROLE %[1]s WITH SUPERUSER LOGIN PASSWORD %[2]s;\n", role, password)
-	err = p.sup.spawn.run(ctx, command{
+	err = p.sup.helper(ctx, "postgres-single", command{
 		path: p.install.program("postgres"),
 		args: []string{"--single", "-D", p.place.data(), "-c", "log_min_error_statement=panic", "-c", "log_min_messages=fatal", "postgres"},
 		env:  p.processEnv(), dir: p.place.data(), user: p.account, stdin: strings.NewReader(script), out: quiet{},
@@ -361,6 +368,9 @@ func clearPostmaster(data string) error {
 	}
 	first, _, _ := strings.Cut(string(b), "\n")
 	pid, err := strconv.Atoi(strings.TrimSpace(first))
+	if pid < 0 {
+		pid = -pid // how single-user mode writes it
+	}
 	if err == nil && pid > 1 && alive(pid) && !zombie(pid) {
 		switch wd := workingDir(pid); {
 		case wd != "" && sameDir(wd, data):

@@ -84,12 +84,14 @@ func (s *spawner) start(c command) (*process, error) {
 	return p, nil
 }
 
-// run starts c and waits for its end; when ctx ends first the process is killed.
-func (s *spawner) run(ctx context.Context, c command) error {
+// run starts c and waits for its end; when ctx ends first the process is killed. record is told of the process, and
+// returns what is to be called after its end.
+func (s *spawner) run(ctx context.Context, c command, record func(pid int) func()) error {
 	p, err := s.start(c)
 	if err != nil {
 		return err
 	}
+	defer record(p.pid)()
 	select {
 	case <-p.done:
 		return p.err

@@ -89,7 +89,7 @@ func (r *redisServer) run(ctx context.Context, started func(int)) error {
 	}
 	proc, err := r.sup.spawn.start(command{
 		path: r.binary, args: []string{"-"}, stdin: strings.NewReader(r.settings()), dir: r.dir, out: r.out,
-		env:         []string{envRun + "=" + r.sup.ledger.st.Run, "PATH=" + lookupEnv(r.sup.env(), "PATH"), "LC_ALL=C"},
+		env:         append(r.sup.marks(stack.Redis), "PATH="+lookupEnv(r.sup.env(), "PATH"), "LC_ALL=C"),
 		deathSignal: syscall.SIGTERM, // writes its file and ends
 	})
 	if err != nil {

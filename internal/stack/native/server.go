@@ -64,7 +64,7 @@ func (st *stream) event(e stack.Event) {
 func (st *stream) done(err error) { st.send(message{Done: true, Error: encodeError(err)}) }
 
 // admit registers a request, so that others can cancel it. It refuses when the supervisor is ending.
-func (s *supervisor) admit(w http.ResponseWriter, id string, cancel context.CancelFunc) bool {
+func (s *supervisor) admit(w http.ResponseWriter, id string, cancel context.CancelCauseFunc) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closing {
@@ -100,18 +100,26 @@ func (s *supervisor) serveUp(w http.ResponseWriter, r *http.Request) {
 	if !ok {
 		return
 	}
-	ctx, cancel := context.WithCancel(r.Context())
-	defer cancel()
+	ctx, cancel := context.WithCancelCause(r.Context())
+	defer cancel(nil)
 	if !s.admit(w, req.ID, cancel) {
 		return
 	}
 	defer s.release(req.ID)
 	st := newStream(w)
-	st.done(s.upOrRestart(ctx, req, st.event))
+	err := s.upOrRestart(ctx, req, st.event)
+	if ctx.Err() != nil {
+		err = context.Cause(ctx)
+	}
+	st.done(err)
 }
 
 func (s *supervisor) upOrRestart(ctx context.Context, req upRequest, report func(stack.Event)) error {
+	waiting := time.AfterFunc(waitingInterval, func() {
+		report(stack.Event{Kind: stack.EventNote, Detail: "waiting for another nself command of this project"})
+	})
 	end, err := s.begin(ctx)
+	waiting.Stop()
 	if err != nil {
 		return err
 	}
@@ -165,7 +173,7 @@ func (s *supervisor) serveCancel(w http.ResponseWriter, r *http.Request) {
 	cancel := s.current[req.ID]
 	s.mu.Unlock()
 	if cancel != nil {
-		cancel()
+		cancel(context.Canceled)
 	}
 	s.reply(w, struct{}{})
 }

@@ -14,6 +14,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/nself-org/nself/internal/ports"
 	"github.com/nself-org/nself/internal/stack"
 )
 
@@ -145,8 +146,11 @@ const (
 // recoverOrphans ends the processes that a killed supervisor has left. The caller holds the project's lock. It returns
 // what it has ended, for the log.
 func recoverOrphans(ctx context.Context, l layout, log *slog.Logger) []child {
+	defer endServers(ctx, l, log)
 	st, ok := readState(l.state())
 	if !ok {
+		// Without the record, or with a broken one, the mark of the project's own path is what is left to go by.
+		endMarked(ctx, ports.EnvProject, l.dir, log)
 		return nil
 	}
 	if st.foreign(l) {
@@ -163,16 +167,45 @@ func recoverOrphans(ctx context.Context, l layout, log *slog.Logger) []child {
 		wg.Go(func() { endOrphan(c) })
 	}
 	wg.Wait()
-	for _, pid := range marked(envRun, st.Run) {
-		log.WarnContext(ctx, "ended a process of a killed supervisor", slog.Int("pid", pid))
-		_ = syscall.Kill(pid, syscall.SIGKILL)
-		waitGone(pid, recoverOther)
-	}
+	endMarked(ctx, envRun, st.Run, log)
 	for _, c := range ended {
 		log.WarnContext(ctx, "ended a service of a killed supervisor",
 			slog.String("service", c.Service), slog.Int("pid", c.PID))
 	}
 	return ended
+}
+
+// endMarked ends the processes whose environment holds the mark.
+func endMarked(ctx context.Context, key, value string, log *slog.Logger) {
+	for _, pid := range marked(key, value) {
+		log.WarnContext(ctx, "ended a process of a killed supervisor", slog.Int("pid", pid))
+		if isPostmaster(pid) {
+			stopPostmaster(pid)
+			continue
+		}
+		_ = syscall.Kill(pid, syscall.SIGKILL)
+		waitGone(pid, recoverOther)
+	}
+}
+
+// endServers ends a server that runs on the project's data, however it came to run there.
+func endServers(ctx context.Context, l layout, log *slog.Logger) {
+	places := []pgPlace{{base: l.data()}}
+	if dir := outsideDataDir(l); dir != "" {
+		places = append(places, pgPlace{base: dir})
+	}
+	for _, p := range places {
+		if err := clearPostmaster(p.data()); err != nil {
+			log.WarnContext(ctx, "left a database server alone", slog.Any("error", err))
+		}
+	}
+}
+
+// marks are the variables by which a started process is known later: its run, its project and its service.
+func (s *supervisor) marks(service string) []string {
+	return []string{
+		envRun + "=" + s.ledger.st.Run, ports.EnvProject + "=" + s.lay.dir, ports.EnvService + "=" + service,
+	}
 }
 
 func endOrphan(c child) {

@@ -39,7 +39,7 @@ const (
 	lockPatience = 10 * time.Second
 	lockRetry    = 5 * time.Millisecond
 	// idlePatience is how long a supervisor without services waits for a request before it ends.
-	idlePatience = 10 * time.Second
+	idlePatience = 3 * time.Second
 )
 
 // supervisor owns the services of one project.
@@ -56,7 +56,7 @@ type supervisor struct {
 	environ []string // of the last caller
 	units   map[string]*unit
 	logs    map[string]*logFile
-	current map[string]context.CancelFunc // requests under way, by id
+	current map[string]context.CancelCauseFunc // requests under way, by id
 	closing bool
 	quit    chan struct{}
 	touched chan struct{}
@@ -79,7 +79,7 @@ func Supervise(ctx context.Context, opts SuperviseOptions) error {
 
 	s := &supervisor{
 		SuperviseOptions: opts, lay: lay, spawn: newSpawner(), environ: os.Environ(), op: make(chan struct{}, 1),
-		units: map[string]*unit{}, logs: map[string]*logFile{}, current: map[string]context.CancelFunc{},
+		units: map[string]*unit{}, logs: map[string]*logFile{}, current: map[string]context.CancelCauseFunc{},
 		quit: make(chan struct{}), touched: make(chan struct{}, 1),
 	}
 	s.tree = suture.New("services", suture.Spec{
@@ -256,12 +256,24 @@ func (s *supervisor) unit(name string) *unit {
 	return s.units[name]
 }
 
+// errTakenDown is what an interrupted caller learns.
+var errTakenDown = errors.New("another command has stopped the services meanwhile")
+
 func (s *supervisor) cancelAll() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, cancel := range s.current {
-		cancel()
+		cancel(errTakenDown)
 	}
+}
+
+// helper runs a short-lived tool of a service to its end. It is recorded like a service, so that a tool which outlives a
+// killed supervisor is ended.
+func (s *supervisor) helper(ctx context.Context, name string, c command) error {
+	return s.spawn.run(ctx, c, func(pid int) func() {
+		s.ledger.add(child{PID: pid, Service: name})
+		return func() { s.ledger.remove(name, pid) }
+	})
 }
 
 // begin takes the right to change things; the returned function gives it back.

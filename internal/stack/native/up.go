@@ -132,11 +132,12 @@ func (a *ascent) execute(ctx context.Context) error {
 func (a *ascent) raise(ctx context.Context, st *step) error {
 	begin := time.Now()
 	u := a.unit(st.name)
+	late := ""
 	if !st.keep {
 		if err := st.prog.prepare(ctx, a.named(st.name)); err != nil {
 			return a.failed(ctx, st, err)
 		}
-		late := a.awaitDeps(ctx, st)
+		late = a.awaitDeps(ctx, st)
 		if err := ctx.Err(); err != nil {
 			return err
 		}
@@ -149,14 +150,18 @@ func (a *ascent) raise(ctx context.Context, st *step) error {
 			a.report(stack.Event{Service: st.name, Kind: stack.EventWarning, Detail: "started without " + late + ", which is not healthy"})
 		}
 	}
-	waitCtx, cancel := context.WithTimeout(ctx, a.wait)
+	limit := a.wait
+	if late != "" {
+		limit = min(limit, lateWait)
+	}
+	waitCtx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	err := u.wait(waitCtx, a.progress(st.name))
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
 	if err != nil {
-		return a.unhealthy(u, err)
+		return a.unhealthy(u, limit, err)
 	}
 	f := st.prog.info()
 	detail := f.detail
@@ -173,6 +178,9 @@ func (a *ascent) named(name string) func(stack.Event) {
 		a.report(e)
 	}
 }
+
+// lateWait is how long a service is waited for that lacks another: it is up, and unlikely to become healthy.
+const lateWait = 5 * time.Second
 
 // waitingInterval keeps a report of every probe from drowning the rest.
 const waitingInterval = time.Second
@@ -243,11 +251,11 @@ func (a *ascent) failed(ctx context.Context, st *step, err error) error {
 }
 
 // unhealthy reports a service that runs and is not well.
-func (a *ascent) unhealthy(u *unit, err error) error {
+func (a *ascent) unhealthy(u *unit, limit time.Duration, err error) error {
 	s, _ := u.snapshot()
 	reason := err.Error()
 	if errors.Is(err, context.DeadlineExceeded) {
-		reason = fmt.Sprintf("not healthy after %s, last answer: %s", a.wait, s.Detail)
+		reason = fmt.Sprintf("not healthy after %s, last answer: %s", limit, s.Detail)
 	}
 	hint := firstHint(err)
 	if hint == "" {
