@@ -265,6 +265,13 @@ func (s *staging) close(failed bool) {
 // recover takes up after a build that was cut short: it removes that build's temporary files, and lets manifest know
 // what the build had begun to write. Without such a build it does nothing; with readOnly it writes nothing.
 func (w *writer) recover(manifest Manifest, readOnly bool) error {
+	if !readOnly {
+		for _, p := range []string{pendingPath, manifestPath} { // the two that pending.json cannot tell of
+			if err := w.sweep(p); err != nil {
+				return err
+			}
+		}
+	}
 	data, err := w.read(pendingPath)
 	if err != nil || data == nil {
 		return err

@@ -72,13 +72,17 @@ func (d *disk) observe(files []scaffold.File, m Manifest) (map[string]Node, erro
 	}
 	nodes := make(map[string]Node, len(own))
 	var faults []error
+	links := map[string]bool{}
 	for _, p := range slices.Sorted(maps.Keys(own)) {
 		n, err := d.node(p, own[p])
-		if err != nil {
-			faults = append(faults, err)
+		if err == nil {
+			nodes[p] = n
 			continue
 		}
-		nodes[p] = n
+		if link, _ := d.link(p); link == "" || !links[link] { // one folder that is a link is one fault
+			faults = append(faults, err)
+			links[link] = true
+		}
 	}
 	return nodes, errors.Join(faults...)
 }
@@ -127,7 +131,7 @@ func (d *disk) explain(verb, p string, err error) error {
 	if link, target := d.link(p); link != "" {
 		return errdefs.WithHint(errdefs.As(errdefs.ErrInvalid, fmt.Errorf(
 			"%s %s: %s is a symbolic link to %s, and nself does not follow links out of the project", verb, p, link, target)),
-			"replace the link with the folder itself")
+			"replace the link with what it leads to")
 	}
 	var pathErr *fs.PathError
 	if errors.As(err, &pathErr) {
@@ -151,10 +155,11 @@ func (d *disk) explain(verb, p string, err error) error {
 	}
 }
 
-// link finds the first folder on the way to p that is a symbolic link out of the project.
+// link finds the first symbolic link out of the project on the way to p.
 func (d *disk) link(p string) (link, target string) {
-	for i, c := range p {
-		if c != '/' {
+	p = path.Clean(p)
+	for i := range len(p) + 1 {
+		if i < len(p) && p[i] != '/' {
 			continue
 		}
 		info, err := d.root.Lstat(p[:i])

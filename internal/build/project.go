@@ -180,7 +180,7 @@ func (w *writer) takeBack(targets []*target) {
 			_ = w.remove(Change{Path: t.path}) //nolint:errcheck // see above
 		default:
 			old := &target{path: t.path, data: t.was.Data, mode: t.was.Mode}
-			_ = w.write(context.Background(), []*target{old}) //nolint:errcheck // see above
+			_ = (&writer{disk: w.disk}).write(context.Background(), []*target{old}) //nolint:errcheck // see above
 		}
 	}
 }
