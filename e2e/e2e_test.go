@@ -118,7 +118,7 @@ var portKeys = []string{ //nolint:gochecknoglobals // a constant list
 }
 
 // cmdFreePorts implements "freeports <project>": appends free ports to the project's .env.local and gives them to the
-// script as variables of the same names.
+// script as variables of these names with AT_ before them.
 func cmdFreePorts(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 1 {
 		ts.Fatalf("usage: freeports <project>")
@@ -126,7 +126,7 @@ func cmdFreePorts(ts *testscript.TestScript, neg bool, args []string) {
 	var lines strings.Builder
 	for i, port := range freePorts(ts, len(portKeys)) {
 		fmt.Fprintf(&lines, "%s=%d\n", portKeys[i], port)
-		ts.Setenv(portKeys[i], fmt.Sprint(port))
+		ts.Setenv("AT_"+portKeys[i], fmt.Sprint(port)) // not the key itself: the environment would win over the files
 	}
 	path := filepath.Join(ts.MkAbs(args[0]), ".env.local")
 	old, err := os.ReadFile(path)

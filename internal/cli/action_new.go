@@ -108,6 +108,9 @@ func runActionNew(ctx context.Context, opts *actionNewOptions) error {
 	if err != nil {
 		return err
 	}
+	if err := checkFragment(md, add); err != nil {
+		return err
+	}
 	files, err := metadata.AddAction(cfg.Dir, add)
 	if err != nil {
 		return err
@@ -152,6 +155,44 @@ func checkNew(md *metadata.Metadata, name string) error {
 			fmt.Errorf("action %q would share its files and path with action %q", name, other), "choose another name"))
 	}
 	return nil
+}
+
+// checkFragment validates the new declaration among the existing ones, so that its faults are reported where the user
+// wrote them, before anything is written.
+func checkFragment(md *metadata.Metadata, add metadata.Addition) error {
+	merged := *md
+	action := add.Fragment.Action
+	fields := action.Definition
+	action.Definition = add.Definition
+	action.Definition.Type, action.Definition.OutputType = fields.Type, fields.OutputType
+	action.Definition.Arguments = fields.Arguments
+	action.YAMLPos = action.Pos // not "missing in actions.yaml": it is about to be written
+	merged.Actions = append(slices.Clone(md.Actions), action)
+	existing := md.CustomTypes
+	merged.CustomTypes = metadata.CustomTypes{
+		InputObjects: appendNew(existing.InputObjects, add.Fragment.Types.InputObjects, func(t metadata.InputObject) string { return t.Name }),
+		Objects:      appendNew(existing.Objects, add.Fragment.Types.Objects, func(t metadata.Object) string { return t.Name }),
+		Scalars:      appendNew(existing.Scalars, add.Fragment.Types.Scalars, func(t metadata.Scalar) string { return t.Name }),
+		Enums:        appendNew(existing.Enums, add.Fragment.Types.Enums, func(t metadata.Enum) string { return t.Name }),
+	}
+	var own metadata.Problems
+	for _, p := range metadata.Validate(&merged, nil).Errors() {
+		if p.Pos.File == action.Pos.File {
+			own = append(own, p)
+		}
+	}
+	return own.Err()
+}
+
+// appendNew adds the types whose names are not there yet.
+func appendNew[T any](have, more []T, name func(T) string) []T {
+	all := slices.Clone(have)
+	for _, t := range more {
+		if !slices.ContainsFunc(have, func(h T) bool { return name(h) == name(t) }) {
+			all = append(all, t)
+		}
+	}
+	return all
 }
 
 // chooseRuntime takes --runtime, else the one runtime that is enabled.
@@ -221,6 +262,9 @@ func (o *actionNewOptions) addition(runtime env.Runtime) (metadata.Addition, err
 	add.Fragment, err = metadata.ParseFragment(sdl, source, o.Name, metadata.ActionType(o.Kind))
 	if err != nil {
 		return add, err
+	}
+	if add.Definition.Kind == "" && add.Fragment.Action.Definition.Type == metadata.Mutation {
+		add.Definition.Kind = metadata.Synchronous
 	}
 	if o.Async && add.Fragment.Action.Definition.Type == metadata.Query {
 		return add, fmt.Errorf("%w: --async is for mutations: Hasura has no asynchronous queries", errdefs.ErrUsage)

@@ -37,6 +37,12 @@ its environment. The exit code is the command's.`,
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			opts.Service, opts.Command = args[0], args[1:]
+			if opts.Command[0] == "--" {
+				opts.Command = opts.Command[1:]
+			}
+			if len(opts.Command) == 0 {
+				return fmt.Errorf("%w: exec needs a command after --", errdefs.ErrUsage)
+			}
 			return run(cmd.Context(), opts)
 		},
 		ValidArgsFunction: f.completeServices,

@@ -115,7 +115,7 @@ backend: GraphQL engine, Postgres, Redis, mail catcher and the function services
 			root.AddCommand(c)
 		}
 	}
-	add(groupProject, newInitCmd(f, runInit), newActionCmd(f), newBuildCmd(f, runBuild))
+	add(groupProject, newInitCmd(f, runInit), newActionCmd(f), newBuildCmd(f, runBuild), newConfigCmd(f))
 	add(groupStack, newUpCmd(f, runUp), newDownCmd(f, runDown), newRestartCmd(f, runRestart), newExecCmd(f, runExec))
 	add(groupLook, newStatusCmd(f, runStatus), newLogsCmd(f, runLogs), newURLsCmd(f, runURLs), newVersionCmd(f, runVersion))
 	root.AddCommand(newSuperviseCmd(f))

@@ -5,12 +5,14 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"os"
 	"path/filepath"
 	"strconv"
 
 	"github.com/spf13/cobra"
 
 	"github.com/nself-org/nself/internal/env"
+	"github.com/nself-org/nself/internal/errdefs"
 	"github.com/nself-org/nself/internal/mailcatcher"
 	"github.com/nself-org/nself/internal/migrate"
 	"github.com/nself-org/nself/internal/stack/native"
@@ -73,6 +75,11 @@ func migrateProject(ctx context.Context, cfg *env.Config, note func(detail strin
 // savePorts writes the ports that --auto-ports has found to .env.local.
 func savePorts(dir string, ports map[string]int) error {
 	for key, port := range ports {
+		if _, set := os.LookupEnv(key); set {
+			return errdefs.As(errdefs.ErrUnavailable, errdefs.WithHint(
+				fmt.Errorf("%s is set in the environment, which wins over .env.local: a free port cannot be saved there", key),
+				"unset "+key))
+		}
 		if _, err := env.Set(dir, key, strconv.Itoa(port), env.SetOptions{}); err != nil {
 			return err
 		}
