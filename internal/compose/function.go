@@ -15,9 +15,11 @@ import (
 // URLVariable names the variable that metadata uses in the handlers of a runtime: "GOLANG_URL" for "golang".
 func URLVariable(runtime string) string { return strings.ToUpper(runtime) + "_URL" }
 
+// baseImage names the argument of every service's Dockerfile that replaces the image it is built from.
+const baseImage = "BASE_IMAGE"
+
 // function returns a function service without its health check, which depends on what its image has.
-// baseImage names the argument of its Dockerfile that replaces the image it is built from.
-func function(cfg *env.Config, rt env.Runtime, baseImage string, l limits) service {
+func function(cfg *env.Config, rt env.Runtime, l limits) service {
 	c := harden(rt.Name, l)
 	folder := "./functions/" + rt.Name
 	c.Image = cfg.ProjectName + "-" + rt.Name

@@ -7,8 +7,9 @@ import (
 )
 
 func golang(cfg *env.Config) service {
-	s := function(cfg, cfg.Golang, "GO_IMAGE", limits{cpus: 1, memoryMB: 256, pids: 128})
-	// The image holds the program and nothing else, so the program asks itself.
-	s.config.HealthCheck = check(functionProbe, 15*time.Second, "CMD", "/service", "healthcheck")
+	s := function(cfg, cfg.Golang, limits{cpus: 1, memoryMB: 256, pids: 128})
+	// The command stays that of the project's Dockerfile: the image holds the program alone, so the program asks itself,
+	// and only the Dockerfile, which belongs to the user, knows where it is.
+	s.config.HealthCheck = check(functionProbe, 15*time.Second)
 	return s
 }

@@ -1,6 +1,11 @@
 package compose
 
-import "testing"
+import (
+	"bytes"
+	"testing"
+
+	"github.com/nself-org/nself/templates"
+)
 
 func TestGolang(t *testing.T) {
 	t.Parallel()
@@ -24,13 +29,27 @@ func TestGolang(t *testing.T) {
 			t.Errorf("%s = %q, want %q", key, got, want)
 		}
 	}
-	if base := s.Build.Args["GO_IMAGE"]; base == nil || *base != "registry.example.com/base:1" {
+	if base := s.Build.Args["BASE_IMAGE"]; base == nil || *base != "registry.example.com/base:1" {
 		t.Errorf("the base image is not replaced: %v", s.Build.Args)
 	}
-	if s.HealthCheck.Test[1] != "/service" {
-		t.Errorf("health check = %v", s.HealthCheck.Test)
+	if s.HealthCheck == nil || len(s.HealthCheck.Test) != 0 || s.HealthCheck.Disable {
+		t.Errorf("the Dockerfile's health check is replaced: %v", s.HealthCheck)
 	}
 	if s.Ports[0].Published != "4000" || s.Ports[0].Target != 4000 {
 		t.Errorf("port = %+v", s.Ports[0])
+	}
+}
+
+// TestGolangDockerfile: the model relies on two things that the Dockerfile of new projects must have.
+func TestGolangDockerfile(t *testing.T) {
+	t.Parallel()
+	data, err := templates.FS.ReadFile("golang/Dockerfile")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"\nARG " + baseImage + "=", "\nHEALTHCHECK "} {
+		if !bytes.Contains(data, []byte(want)) {
+			t.Errorf("the Dockerfile has no line %q", want)
+		}
 	}
 }

@@ -24,7 +24,7 @@ func TestNestJS(t *testing.T) {
 			t.Errorf("%s = %q, want %q", key, got, want)
 		}
 	}
-	if base := s.Build.Args["NODE_IMAGE"]; base == nil || *base != "registry.example.com/base:1" {
+	if base := s.Build.Args["BASE_IMAGE"]; base == nil || *base != "registry.example.com/base:1" {
 		t.Errorf("the base image is not replaced: %v", s.Build.Args)
 	}
 	if s.HealthCheck.Test[1] != "node" {
