@@ -1,6 +1,6 @@
 // Package auth finds out who is asking: it turns the headers of a request into a role and session variables, in the
-// modes that Hasura v2 has (no authentication, admin secret, unauthorized role, JWT, webhook), and refuses with Hasura's
-// own messages, codes and statuses.
+// modes that Hasura v2 has (no authentication, admin secret, unauthorized role, JWT, webhook), and refuses with
+// Hasura's own messages, codes and statuses.
 package auth
 
 import (
@@ -74,8 +74,9 @@ const (
 
 // Request is what authentication looks at.
 type Request struct {
-	// Headers yields every header of the request, a repeated one once per value, names in any case. It may be walked more
-	// than once. The strings need to be valid during [Authenticator.Authenticate] only: what a session keeps is copied.
+	// Headers yields every header of the request, a repeated one once per value, names in any case. It may be walked
+	// more than once. The strings need to be valid during [Authenticator.Authenticate] only: what a session keeps is
+	// copied.
 	Headers iter.Seq2[string, string]
 	// Body is the GraphQL request as the client sent it, JSON. Only the webhook in POST mode reads it; it may be nil.
 	Body json.RawMessage
@@ -105,9 +106,9 @@ type Authenticator struct {
 	next    verifier     // asked when no admin secret is shown
 }
 
-// Authenticate finds the session of a request, or says why there is none. A request that shows an admin secret is judged
-// by it alone. The returned error is a *Error rather than an error so that no caller forgets its status and code; it is
-// nil when the session is valid.
+// Authenticate finds the session of a request, or says why there is none. A request that shows an admin secret is
+// judged by it alone. The returned error is a *Error rather than an error so that no caller forgets its status and
+// code; it is nil when the session is valid.
 func (a *Authenticator) Authenticate(ctx context.Context, r Request) (Session, *Error) {
 	if r.Headers == nil {
 		r.Headers = HTTPHeaders(nil)

@@ -38,8 +38,9 @@ type Hook struct {
 }
 
 // ConfigFromEnv reads Hasura's environment variables with lookup, which gives "" for one that is not set:
-// HASURA_GRAPHQL_ADMIN_SECRET (or _ACCESS_KEY), _ADMIN_SECRETS, _UNAUTHORIZED_ROLE, _JWT_SECRET, _JWT_SECRETS, _AUTH_HOOK,
-// _AUTH_HOOK_MODE and _AUTH_HOOK_SEND_REQUEST_BODY. All faults are reported at once, each of class [errdefs.ErrInvalid].
+// HASURA_GRAPHQL_ADMIN_SECRET (or _ACCESS_KEY), _ADMIN_SECRETS, _UNAUTHORIZED_ROLE, _JWT_SECRET, _JWT_SECRETS,
+// _AUTH_HOOK, _AUTH_HOOK_MODE and _AUTH_HOOK_SEND_REQUEST_BODY. All faults are reported at once, each of class
+// [errdefs.ErrInvalid].
 func ConfigFromEnv(lookup func(string) string) (Config, error) {
 	var (
 		c    Config
@@ -113,28 +114,31 @@ func (c Config) check() error {
 	case secret && !hook:
 		return nil
 	case c.UnauthorizedRole != "":
-		return errors.New("Fatal Error: --unauthorized-role (HASURA_GRAPHQL_UNAUTHORIZED_ROLE)" + //nolint:staticcheck // Hasura's text
-			secretRequired + " and is not allowed when --auth-hook (HASURA_GRAPHQL_AUTH_HOOK) is set")
+		return &worded{text: "Fatal Error: --unauthorized-role (HASURA_GRAPHQL_UNAUTHORIZED_ROLE)" + secretRequired +
+			" and is not allowed when --auth-hook (HASURA_GRAPHQL_AUTH_HOOK) is set"}
 	case hook && jwt:
-		return errors.New("Fatal Error: Both webhook and JWT mode cannot be enabled at the same time") //nolint:staticcheck // Hasura's text
+		return &worded{text: "Fatal Error: Both webhook and JWT mode cannot be enabled at the same time"}
 	case hook && !secret:
-		return errors.New("Fatal Error : --auth-hook (HASURA_GRAPHQL_AUTH_HOOK)" + secretRequired) //nolint:staticcheck // Hasura's text
+		return &worded{text: "Fatal Error : --auth-hook (HASURA_GRAPHQL_AUTH_HOOK)" + secretRequired}
 	case jwt:
-		return errors.New("Fatal Error : --jwt-secret (HASURA_GRAPHQL_JWT_SECRET)" + secretRequired) //nolint:staticcheck // Hasura's text
+		return &worded{text: "Fatal Error : --jwt-secret (HASURA_GRAPHQL_JWT_SECRET)" + secretRequired}
 	}
 	return nil
 }
 
-// New makes an Authenticator. Faults of the configuration are reported at once; they are of class [errdefs.ErrInvalid] and
-// carry Hasura's text. Keys behind a URL are fetched before New returns, with a few attempts; where that fails the error is
-// of class [errdefs.ErrUnavailable]. client calls the webhook and the URLs of keys; nil means [http.DefaultClient]. Its
-// redirects are not followed: what proves who a caller is goes to the configured address only.
+// New makes an Authenticator. Faults of the configuration are reported at once; they are of class
+// [errdefs.ErrInvalid] and carry Hasura's text. Keys behind a URL are fetched before New returns, with a few
+// attempts; where that fails the error is of class [errdefs.ErrUnavailable]. client calls the webhook and the URLs of
+// keys; nil means [http.DefaultClient]. Its redirects are not followed: what proves who a caller is goes to the
+// configured address only.
 func New(ctx context.Context, c Config, client *http.Client, log *slog.Logger) (*Authenticator, error) {
 	return newAt(ctx, c, client, log, time.Now)
 }
 
 // newAt is New with a clock.
-func newAt(ctx context.Context, c Config, client *http.Client, log *slog.Logger, now func() time.Time) (*Authenticator, error) {
+func newAt(
+	ctx context.Context, c Config, client *http.Client, log *slog.Logger, now func() time.Time,
+) (*Authenticator, error) {
 	if err := c.check(); err != nil {
 		return nil, errdefs.As(errdefs.ErrInvalid, err)
 	}
@@ -151,7 +155,8 @@ func newAt(ctx context.Context, c Config, client *http.Client, log *slog.Logger,
 	switch {
 	case c.Hook.URL != "":
 		if u, err := url.Parse(c.Hook.URL); err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
-			return nil, errdefs.As(errdefs.ErrInvalid, fmt.Errorf("HASURA_GRAPHQL_AUTH_HOOK: expected an http or https URL, got %q", c.Hook.URL))
+			err = fmt.Errorf("HASURA_GRAPHQL_AUTH_HOOK: expected an http or https URL, got %q", c.Hook.URL)
+			return nil, errdefs.As(errdefs.ErrInvalid, err)
 		}
 		a.next = &hookVerifier{hook: c.Hook, client: &direct, log: log, now: now}
 	case len(c.JWTSecrets) > 0:
@@ -165,7 +170,9 @@ func newAt(ctx context.Context, c Config, client *http.Client, log *slog.Logger,
 }
 
 // newJWTSecrets parses the secrets and fetches the keys that they refer to.
-func newJWTSecrets(ctx context.Context, texts []env.Secret, client *http.Client, log *slog.Logger, now func() time.Time) ([]*jwtSecret, error) {
+func newJWTSecrets(
+	ctx context.Context, texts []env.Secret, client *http.Client, log *slog.Logger, now func() time.Time,
+) ([]*jwtSecret, error) {
 	var (
 		secrets []*jwtSecret
 		remote  []*jwks

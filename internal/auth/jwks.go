@@ -2,8 +2,6 @@ package auth
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
@@ -19,7 +17,8 @@ const (
 	jwksTimeout = 10 * time.Second
 	// maxJWKSBytes bounds the answer; real sets have a few kilobytes.
 	maxJWKSBytes = 1 << 20
-	// jwksPause is the least time between two fetches, whatever the answer's headers say and however many bad tokens come.
+	// jwksPause is the least time between two fetches, whatever the answer's headers say and however many bad tokens
+	// come.
 	jwksPause = 10 * time.Second
 )
 
@@ -37,8 +36,8 @@ type fixedKeys []key
 func (f fixedKeys) keys(context.Context, time.Time) []key          { return f }
 func (f fixedKeys) renew(context.Context, time.Time) ([]key, bool) { return nil, false }
 
-// jwks is a set of keys behind a URL. It is fetched again by the request that finds it expired, while other requests go on
-// with the keys that are there: no goroutine has to be looked after. A failed fetch leaves the keys in place.
+// jwks is a set of keys behind a URL. It is fetched again by the request that finds it expired, while other requests
+// go on with the keys that are there: no goroutine has to be looked after. A failed fetch leaves the keys in place.
 type jwks struct {
 	url    string
 	client *http.Client
@@ -129,23 +128,23 @@ func (j *jwks) fetch(ctx context.Context, now time.Time) (*fetchedKeys, error) {
 	defer cancel()
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, j.url, nil)
 	if err != nil {
-		return nil, fmt.Errorf("Error fetching JWK: %w", err) //nolint:staticcheck // Hasura's text
+		return nil, &worded{text: "Error fetching JWK", cause: err}
 	}
 	response, err := j.client.Do(request)
 	if err != nil {
-		return nil, fmt.Errorf("Error fetching JWK: %w", err) //nolint:staticcheck // Hasura's text
+		return nil, &worded{text: "Error fetching JWK", cause: err}
 	}
 	defer func() { _ = response.Body.Close() }()
 	if response.StatusCode < 200 || response.StatusCode > 299 {
-		return nil, errors.New("Non-2xx response on fetching JWK from: " + j.url) //nolint:staticcheck // Hasura's text
+		return nil, &worded{text: "Non-2xx response on fetching JWK from: " + j.url}
 	}
 	data, err := io.ReadAll(io.LimitReader(response.Body, maxJWKSBytes))
 	if err != nil {
-		return nil, fmt.Errorf("Error fetching JWK: %w", err) //nolint:staticcheck // Hasura's text
+		return nil, &worded{text: "Error fetching JWK", cause: err}
 	}
 	list, err := parseJWKS(data)
 	if err != nil {
-		return nil, fmt.Errorf("Error parsing JWK from url: %s: %w", j.url, err) //nolint:staticcheck // Hasura's text
+		return nil, &worded{text: "Error parsing JWK from url: " + j.url, cause: err}
 	}
 	return &fetchedKeys{list: list, expires: expiry(response.Header, now), tried: now}, nil
 }

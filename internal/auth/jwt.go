@@ -3,6 +3,7 @@ package auth
 import (
 	"context"
 	"encoding/base64"
+	"errors"
 	"net/http"
 	"slices"
 	"strconv"
@@ -51,8 +52,8 @@ type shownToken struct {
 	token  string
 }
 
-// match finds the one token and secret that belong together by place and issuer. Neither is an empty result, several are
-// an error, and so are tokens of which no secret knows the issuer.
+// match finds the one token and secret that belong together by place and issuer. Neither is an empty result, several
+// are an error, and so are tokens of which no secret knows the issuer.
 func (v *jwtVerifier) match(r Request) (shownToken, *Error) {
 	var (
 		found   shownToken
@@ -62,21 +63,16 @@ func (v *jwtVerifier) match(r Request) (shownToken, *Error) {
 	for name, value := range r.Headers {
 		for _, secret := range v.secrets {
 			for _, token := range secret.location.tokens(name, value) {
-				if secret.location.kind == "authorization" {
-					words := strings.Fields(token)
-					if len(words) != 2 || words[0] != "Bearer" {
-						return shownToken{}, refuse(http.StatusBadRequest, codeInvalidHeaders, "Malformed Authorization header")
-					}
-					token = words[1]
+				token, ok := secret.location.bare(token)
+				switch {
+				case !ok:
+					return shownToken{}, refuse(http.StatusBadRequest, codeInvalidHeaders, "Malformed Authorization header")
+				case secret.isForeign(token):
+					foreign = true
+				default:
+					found = shownToken{secret, token}
+					count++
 				}
-				if secret.issuer != nil {
-					if issuer, ok := unverifiedIssuer(token); ok && issuer != *secret.issuer {
-						foreign = true
-						continue
-					}
-				}
-				found = shownToken{secret, token}
-				count++
 			}
 		}
 	}
@@ -115,6 +111,27 @@ func (l tokenLocation) tokens(name, value string) []string {
 	return nil
 }
 
+// bare takes the scheme off a token in an Authorization header.
+func (l tokenLocation) bare(token string) (string, bool) {
+	if l.kind != "authorization" {
+		return token, true
+	}
+	words := strings.Fields(token)
+	if len(words) != 2 || words[0] != "Bearer" {
+		return "", false
+	}
+	return words[1], true
+}
+
+// isForeign tells whether a token says that another issuer made it.
+func (s *jwtSecret) isForeign(token string) bool {
+	if s.issuer == nil {
+		return false
+	}
+	issuer, ok := unverifiedIssuer(token)
+	return ok && issuer != *s.issuer
+}
+
 // unverifiedIssuer reads the issuer that a token claims, only to choose the secret for it.
 func unverifiedIssuer(token string) (string, bool) {
 	if len(token) > maxTokenBytes {
@@ -136,9 +153,11 @@ func unverifiedIssuer(token string) (string, bool) {
 	return issuer, ok
 }
 
-// check verifies the signature and the registered claims of a token. fault is the name that Hasura's library has for what
-// is wrong, empty when nothing is.
-func (s *jwtSecret) check(ctx context.Context, token string, now time.Time) (claims map[string]any, expires time.Time, fault string) {
+// check verifies the signature and the registered claims of a token. fault is the name that Hasura's library has for
+// what is wrong, empty when nothing is.
+func (s *jwtSecret) check(
+	ctx context.Context, token string, now time.Time,
+) (claims map[string]any, expires time.Time, fault string) {
 	payload, fault := s.verified(ctx, token, now)
 	if fault != "" {
 		return nil, time.Time{}, fault
@@ -161,7 +180,7 @@ func (s *jwtSecret) verified(ctx context.Context, token string, now time.Time) (
 	}
 	jws, err := jose.ParseSignedCompact(token, algorithms())
 	if err != nil {
-		if _, unexpected := err.(*jose.ErrUnexpectedSignatureAlgorithm); unexpected { //nolint:errorlint // returned unwrapped
+		if _, unexpected := errors.AsType[*jose.ErrUnexpectedSignatureAlgorithm](err); unexpected {
 			return nil, "JWSError JWSNoSignatures" // none of an acceptable algorithm: "none" ends here
 		}
 		return nil, `JWSError (JSONDecodeError "the token is malformed")`

@@ -43,7 +43,8 @@ func (c *claimsSource) variables(claims map[string]any) (map[string]any, *Error)
 	)
 	if c.hasPath {
 		if found, ok = c.path.find(claims); !ok {
-			return nil, refuse(http.StatusBadRequest, codeInvalidClaims, "claims not found at claims_namespace_path: '"+c.path.String()+"'")
+			return nil, refuse(http.StatusBadRequest, codeInvalidClaims,
+				"claims not found at claims_namespace_path: '"+c.path.String()+"'")
 		}
 	} else if found, ok = claims[c.namespace]; !ok {
 		return nil, refuse(http.StatusBadRequest, codeInvalidClaims, "claims key: '"+c.namespace+"' not found")
@@ -105,8 +106,8 @@ func (c *claimsSource) mapped(claims map[string]any) (map[string]any, *Error) {
 	return vars, nil
 }
 
-// session makes a session of the variables of a token: the requested role when it is allowed, the default role without a
-// request. The client's other headers have no part in it.
+// session makes a session of the variables of a token: the requested role when it is allowed, the default role
+// without a request. The client's other headers have no part in it.
 func session(vars map[string]any, requestedRole string, expires time.Time) (Session, *Error) {
 	bad := func(message string) (Session, *Error) {
 		return Session{}, refuse(http.StatusBadRequest, codeInvalidClaims, message)
@@ -145,8 +146,8 @@ func session(vars map[string]any, requestedRole string, expires time.Time) (Sess
 	return s, nil
 }
 
-// numericDate reads a claim that is a time: seconds since 1970, which may have a fraction. ok is false when the claim is
-// there and is no time; a missing claim gives the zero time.
+// numericDate reads a claim that is a time: seconds since 1970, which may have a fraction. ok is false when the claim
+// is there and is no time; a missing claim gives the zero time.
 func numericDate(claims map[string]any, name string) (at time.Time, ok bool) {
 	value, present := claims[name]
 	if !present || value == nil {

@@ -11,6 +11,7 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 
 	"github.com/go-jose/go-jose/v4"
@@ -68,7 +69,7 @@ func parseKey(keyType, text string) (key, error) {
 	case "HS256", "HS384", "HS512":
 		least := map[string]int{"HS256": 32, "HS384": 48, "HS512": 64}[keyType]
 		if len(text) < least {
-			return key{}, fmt.Errorf("Invalid JWK: Key size too small; should be atleast %d characters", least) //nolint:staticcheck // Hasura's text
+			return key{}, jwkError(&worded{text: "Key size too small; should be atleast " + strconv.Itoa(least) + " characters"})
 		}
 		return key{public: []byte(text)}, nil
 	case "RS256", "RS384", "RS512":
@@ -78,13 +79,15 @@ func parseKey(keyType, text string) (key, error) {
 	case "Ed25519":
 		public, err = parsePEM[ed25519.PublicKey](text)
 	default:
-		err = errors.New("Key type: " + keyType + " is not supported") //nolint:staticcheck // Hasura's text
+		err = &worded{text: "Key type: " + keyType + " is not supported"}
 	}
 	if err != nil {
-		return key{}, fmt.Errorf("Invalid JWK: %w", err) //nolint:staticcheck // Hasura's text
+		return key{}, jwkError(err)
 	}
 	return key{public: public}, nil
 }
+
+func jwkError(err error) error { return &worded{text: "Invalid JWK", cause: err} }
 
 // parsePEM reads a public key, or the one in a certificate, and checks its type.
 func parsePEM[K any](text string) (any, error) {

@@ -16,7 +16,8 @@ func (secretHash) LogValue() slog.Value { return slog.StringValue("[redacted]") 
 // String keeps even the digest out of messages.
 func (secretHash) String() string { return "[redacted]" }
 
-// matches tells whether secret is one of those hashed. Its time depends on neither which one fits nor how many bytes do.
+// matches tells whether secret is one of those hashed. Its time depends on neither which one fits nor how many bytes
+// do.
 func matches(hashes []secretHash, secret string) bool {
 	shown := sha512.Sum512([]byte(secret))
 	found := 0

@@ -44,8 +44,8 @@ func newSession(role string, vars map[string]string) Session {
 	return Session{Role: role, Vars: vars, Admin: role == AdminRole}
 }
 
-// trustedSession is the session of a caller whose headers are believed: the role they ask for, admin by default. An empty
-// role header counts as absent.
+// trustedSession is the session of a caller whose headers are believed: the role they ask for, admin by default. An
+// empty role header counts as absent.
 func trustedSession(vars map[string]string) (Session, *Error) {
 	role := vars[roleVariable]
 	if role == "" {

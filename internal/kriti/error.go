@@ -20,8 +20,8 @@ const (
 	CodeLimit     Code = "Limit Error"
 )
 
-// Position is a stretch of a template. Lines count from 0, columns from 1 in characters; the end is the column after the
-// last character.
+// Position is a stretch of a template. Lines count from 0, columns from 1 in characters; the end is the column after
+// the last character.
 type Position struct {
 	StartLine   int `json:"start_line"`
 	StartColumn int `json:"start_column"`

@@ -89,7 +89,9 @@ func (n *templateText) eval(e *evaluator, local *binding) (Value, *Error) {
 }
 
 // unsafeString returns b as a string without a copy; b must not be changed afterwards.
-func unsafeString(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) }
+func unsafeString(b []byte) string {
+	return unsafe.String(unsafe.SliceData(b), len(b)) //nolint:gosec // saves a copy of every header
+}
 
 func (n *arrayLiteral) eval(e *evaluator, local *binding) (Value, *Error) {
 	if err := e.step(n.at); err != nil {

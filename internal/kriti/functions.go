@@ -1,7 +1,6 @@
 package kriti
 
 import (
-	"errors"
 	"slices"
 	"strings"
 	"unicode"
@@ -14,14 +13,20 @@ import (
 // function is a function of the language. Its error is a message for the template's author.
 type function func(e *evaluator, v Value) (Value, error)
 
+// failure is an error of a function in the words of the original, which begin with a capital.
+type failure string
+
+// Error returns the words.
+func (f failure) Error() string { return string(f) }
+
 // newCall resolves the name of a function when the template is parsed. A name that is not defined is an error only once
 // the call is evaluated, as in the original.
 func newCall(name string, argument node, at Position) *call {
 	return &call{name: name, function: functionNamed(name), argument: argument, at: at}
 }
 
-// functionNamed returns nil for a name that is not defined. Casers have state and are made anew for each call: a template
-// is evaluated by many goroutines at once.
+// functionNamed returns nil for a name that is not defined. Casers have state and are made anew for each call: a
+// template is evaluated by many goroutines at once.
 func functionNamed(name string) function {
 	switch name {
 	case "empty":
@@ -62,7 +67,7 @@ func functionNamed(name string) function {
 
 // mismatch is aeson's message for a value of the wrong kind.
 func mismatch(parsing, expected string, v Value) error {
-	return errors.New("parsing " + parsing + " failed, expected " + expected + ", but encountered " + v.kind.String())
+	return failure("parsing " + parsing + " failed, expected " + expected + ", but encountered " + v.kind.String())
 }
 
 // onText makes a function of strings.
@@ -86,7 +91,7 @@ func empty(_ *evaluator, v Value) (Value, error) {
 	case Number:
 		return BoolValue(parseDecimal(v.text).digits == ""), nil
 	case Bool:
-		return Value{}, errors.New("Cannot define emptiness for a boolean") //nolint:staticcheck // Hasura's text
+		return Value{}, failure("Cannot define emptiness for a boolean")
 	}
 	return BoolValue(true), nil
 }
@@ -123,7 +128,7 @@ func inverse(_ *evaluator, v Value) (Value, error) {
 	case Number:
 		text, ok := parseDecimal(v.text).reciprocal()
 		if !ok {
-			return Value{}, errors.New("The reciprocal of " + v.text + " is not a finite decimal number") //nolint:staticcheck // like its neighbours
+			return Value{}, failure("The reciprocal of " + v.text + " is not a finite decimal number")
 		}
 		return numberText(text), nil
 	case Bool:
@@ -137,17 +142,17 @@ func split(v Value) (first, rest Value, err error) {
 	switch v.kind {
 	case Array:
 		if len(v.items) == 0 {
-			return Value{}, Value{}, errors.New("Empty array") //nolint:staticcheck // Hasura's text
+			return Value{}, Value{}, failure("Empty array")
 		}
 		return v.items[0], ArrayValue(v.items[1:]), nil
 	case String:
 		if v.text == "" {
-			return Value{}, Value{}, errors.New("Empty string") //nolint:staticcheck // Hasura's text
+			return Value{}, Value{}, failure("Empty string")
 		}
 		_, n := utf8.DecodeRuneInString(v.text)
 		return StringValue(v.text[:n]), StringValue(v.text[n:]), nil
 	}
-	return Value{}, Value{}, errors.New("Expected an array or string") //nolint:staticcheck // Hasura's text
+	return Value{}, Value{}, failure("Expected an array or string")
 }
 
 func head(_ *evaluator, v Value) (Value, error) {
@@ -219,7 +224,7 @@ func getSessionVariable(e *evaluator, v Value) (Value, error) {
 		if text, ok := e.scope.Session[name]; ok && strings.HasPrefix(name, "x-hasura-") {
 			return StringValue(text), nil
 		}
-		return Value{}, errors.New(`Session variable "` + v.text + `" not found`) //nolint:staticcheck // Hasura's text
+		return Value{}, failure(`Session variable "` + v.text + `" not found`)
 	}
-	return Value{}, errors.New("Session variable name should be a string") //nolint:staticcheck // Hasura's text
+	return Value{}, failure("Session variable name should be a string")
 }

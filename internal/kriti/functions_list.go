@@ -1,7 +1,6 @@
 package kriti
 
 import (
-	"errors"
 	"slices"
 	"strings"
 )
@@ -68,7 +67,7 @@ func fromPairs(_ *evaluator, v Value) (Value, error) {
 		case pair.kind != Array:
 			return Value{}, mismatch("Array of Pair", "Array", pair)
 		case len(pair.items) != 2:
-			return Value{}, errors.New("Expected an array of shape [ [k1,v1], [k2,v2] ... ] - With String keys.") //nolint:staticcheck // Hasura's text
+			return Value{}, failure("Expected an array of shape [ [k1,v1], [k2,v2] ... ] - With String keys.")
 		case pair.items[0].kind != String:
 			return Value{}, mismatch("Key", "String", pair.items[0])
 		}

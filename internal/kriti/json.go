@@ -14,8 +14,8 @@ var (
 )
 
 // ParseJSON reads one JSON text. Objects come out sorted by key (of equal keys the last counts), numbers in canonical
-// spelling, text that is not UTF-8 with replacement characters. It refuses more than 1000 levels, 64 MiB and four million
-// values.
+// spelling, text that is not UTF-8 with replacement characters. It refuses more than 1000 levels, 64 MiB and four
+// million values.
 func ParseJSON(data []byte) (Value, error) {
 	if len(data) > maxValueBytes {
 		return Value{}, errSize
@@ -243,8 +243,8 @@ func (r *jsonReader) escaped(start int) (string, error) {
 	return "", errSyntax
 }
 
-// appendEscapedRune decodes what follows \u: four hexadecimal digits, and the second half of a surrogate pair. It returns
-// the bytes read. A half without the other becomes a replacement character.
+// appendEscapedRune decodes what follows \u: four hexadecimal digits, and the second half of a surrogate pair. It
+// returns the bytes read. A half without the other becomes a replacement character.
 func appendEscapedRune(dst []byte, s string) ([]byte, int, bool) {
 	first, ok := hex4(s)
 	if !ok {

@@ -74,8 +74,8 @@ func (l *lexer) emit(kind tokenKind, n int) {
 	l.tokens = append(l.tokens, token{kind, text, l.last})
 }
 
-// invalid reports that no lexeme starts here. skip is the number of bytes that could have started one; the message shows
-// what follows them.
+// invalid reports that no lexeme starts here. skip is the number of bytes that could have started one; the message
+// shows what follows them.
 func (l *lexer) invalid(skip int) *Error {
 	rest := l.src[l.i+skip:]
 	at := Position{l.line, l.column + skip, l.line, l.column + skip + len(rest)}

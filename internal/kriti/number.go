@@ -109,8 +109,8 @@ func isPlainInteger(text string) bool {
 	return true
 }
 
-// canonicalNumber spells number text as aeson does: whole numbers up to 10^1024 in full, numbers written with decimals in
-// positional notation from 0.1 up to ten million and in scientific notation elsewhere.
+// canonicalNumber spells number text as aeson does: whole numbers up to 10^1024 in full, numbers written with
+// decimals in positional notation from 0.1 up to ten million and in scientific notation elsewhere.
 func canonicalNumber(text string) string {
 	if isPlainInteger(text) {
 		return text

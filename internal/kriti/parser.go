@@ -2,14 +2,15 @@ package kriti
 
 // parser builds the tree of a template by recursive descent. The grammar, in the order of the methods:
 //
-//	expr   = atom [OP atom] | IDENT "(" expr ")" | "not" expr | "{{" expr "}}"
-//	atom   = primary { "." IDENT | "['" text "']" | "[" atom "]" | "?" { access } }
+//	expr    = atom [OP atom] | IDENT "(" expr ")" | "not" expr | "{{" expr "}}"
+//	atom    = primary { "." IDENT | "['" text "']" | "[" atom "]" | "?" { access } }
 //	primary = IDENT | literal | if | range | "(" expr ")"
 type parser struct {
 	tokens []token
 	next   int
 	depth  int
-	// end is where every syntax error is reported: the original has the last lexeme's position at hand, not the token's.
+	// end is where every syntax error is reported: the original has the last lexeme's position at hand, not the
+	// token's.
 	end  Position
 	uses map[string]bool
 }
@@ -158,8 +159,8 @@ func (p *parser) call() (node, *Error) {
 	return newCall(name.text, argument, name.at.to(closing.at)), nil
 }
 
-// atom parses a primary and the accesses that follow it. The chain costs evaluation a level for each link, so links count
-// as nesting.
+// atom parses a primary and the accesses that follow it. The chain costs evaluation a level for each link, so links
+// count as nesting.
 func (p *parser) atom() (node, *Error) {
 	outer := p.depth
 	defer func() { p.depth = outer }()

@@ -27,8 +27,9 @@ func (k Kind) String() string {
 
 // Value is a JSON value. It is immutable; values may share parts. The zero value is not valid: use [NullValue].
 //
-// Objects are kept sorted by key and numbers in one canonical spelling, because that is how Hasura prints them. A session
-// stays the map that it came in until it is printed or compared, so that the usual header template costs one look-up.
+// Objects are kept sorted by key and numbers in one canonical spelling, because that is how Hasura prints them. A
+// session stays the map that it came in until it is printed or compared, so that the usual header template costs one
+// look-up.
 type Value struct {
 	kind  Kind
 	truth bool

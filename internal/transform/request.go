@@ -31,7 +31,7 @@ type addedHeader struct {
 func CompileRequest(raw json.RawMessage) (*Request, error) {
 	raw = bytes.TrimSpace(raw)
 	if absent(raw) {
-		return nil, nil //nolint:nilnil // no transform is a valid transform
+		return nil, nil
 	}
 	c := compiler{uses: map[string]bool{}}
 	entries := c.object("", "RequestTransform", raw)
@@ -71,9 +71,9 @@ func (c *compiler) headers(raw json.RawMessage) (removed []string, added []added
 	return removed, added
 }
 
-// Apply returns the transformed call; out itself is not changed, though results may share its memory. Every template sees
-// the call as it was before. An error is [Errors], of the first part that fails in the order method, URL, body, query,
-// headers.
+// Apply returns the transformed call; out itself is not changed, though results may share its memory. Every template
+// sees the call as it was before. An error is [Errors], of the first part that fails in the order method, URL, body,
+// query, headers.
 func (r *Request) Apply(vars RequestVars, out Outgoing) (Outgoing, error) {
 	scope := r.scope(vars)
 	if r.method != "" {

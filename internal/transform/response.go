@@ -13,12 +13,12 @@ type Response struct {
 	uses map[string]bool
 }
 
-// CompileResponse compiles the JSON of a response_transform. Empty JSON and null give a nil Response. Errors are as those
-// of [CompileRequest].
+// CompileResponse compiles the JSON of a response_transform. Empty JSON and null give a nil Response. Errors are as
+// those of [CompileRequest].
 func CompileResponse(raw json.RawMessage) (*Response, error) {
 	raw = bytes.TrimSpace(raw)
 	if absent(raw) {
-		return nil, nil //nolint:nilnil // no transform is a valid transform
+		return nil, nil
 	}
 	c := compiler{uses: map[string]bool{}}
 	entries := c.object("", "MetadataResponseTransform", raw)
@@ -31,8 +31,8 @@ func CompileResponse(raw json.RawMessage) (*Response, error) {
 	return r, nil
 }
 
-// Apply returns the body that takes the place of the handler's; it is empty where the transform removes the body. An error
-// is [Errors].
+// Apply returns the body that takes the place of the handler's; it is empty where the transform removes the body. An
+// error is [Errors].
 func (r *Response) Apply(vars ResponseVars) ([]byte, error) {
 	out, errs := r.body.apply(vars.Body, r.scope(vars))
 	if len(errs) > 0 {

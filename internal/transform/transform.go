@@ -25,7 +25,8 @@ type RequestVars struct {
 	Body []byte
 	// BaseURL is the handler's URL, resolved: $base_url, and the source of $query_params.
 	BaseURL string
-	// Session holds the session variables by lower-case name: $session_variables. Nil is seen as null. It must not change.
+	// Session holds the session variables by lower-case name: $session_variables. Nil is seen as null. It must not
+	// change.
 	Session map[string]string
 }
 
