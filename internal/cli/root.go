@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"os"
 	"os/signal"
@@ -96,9 +97,8 @@ backend: GraphQL engine, Postgres, Redis, mail catcher and the function services
   nself action new registerUser --runtime golang
   nself build && nself up
   nself action test registerUser --input '{"input":{"email":"a@example.com","password":"password123","name":"A"}}'`,
-		SilenceErrors:     true,
-		SilenceUsage:      true,
-		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: true},
+		SilenceErrors: true,
+		SilenceUsage:  true,
 	}
 	root.SetOut(f.IO.Out)
 	root.SetErr(f.IO.Err)
@@ -117,7 +117,14 @@ backend: GraphQL engine, Postgres, Redis, mail catcher and the function services
 	}
 	add(groupProject, newInitCmd(f, runInit), newActionCmd(f), newBuildCmd(f, runBuild), newConfigCmd(f))
 	add(groupStack, newUpCmd(f, runUp), newDownCmd(f, runDown), newRestartCmd(f, runRestart), newExecCmd(f, runExec))
-	add(groupLook, newStatusCmd(f, runStatus), newLogsCmd(f, runLogs), newURLsCmd(f, runURLs), newVersionCmd(f, runVersion))
+	add(groupLook, newStatusCmd(f, runStatus), newLogsCmd(f, runLogs), newURLsCmd(f, runURLs), newDoctorCmd(f, runDoctor), newVersionCmd(f, runVersion))
 	root.AddCommand(newSuperviseCmd(f))
+	return root
+}
+
+// Tree returns the command tree for the reference documentation. Its commands are not meant to run.
+func Tree() *cobra.Command {
+	root := newRootCmd(&Factory{IO: &ui.Streams{In: strings.NewReader(""), Out: io.Discard, Err: io.Discard}})
+	root.DisableAutoGenTag = true
 	return root
 }

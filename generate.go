@@ -1,0 +1,3 @@
+package nself
+
+//go:generate go run ./scripts/gendocs
