@@ -105,10 +105,3 @@ type Action struct {
 	// Handler is the URL template as metadata has it, for error details; never resolved, it may name secrets.
 	Handler string
 }
-
-// Session is who asks: what a handler is told about the caller.
-type Session struct {
-	Role string
-	// Vars are the session variables as a JSON object, keys in lower case and sorted.
-	Vars []byte
-}

@@ -9,6 +9,9 @@ import (
 // must not fill the memory.
 const maxCachedText = 32 << 10
 
+// maxCachedTexts bounds all texts that one role's cache remembers.
+const maxCachedTexts = 4 << 20
+
 // operationKey tells operations apart: the JSON texts of query and operation name, as the client sent them. Comparing
 // them unread saves unescaping the query of every request.
 type operationKey struct{ query, name string }
@@ -16,9 +19,10 @@ type operationKey struct{ query, name string }
 // operationCache remembers checked operations. When it is full a tenth of it is dropped, whichever the map yields: nearly
 // every system has fewer operations than the limit, and for one that has not an exact order is not worth a lock per hit.
 type operationCache struct {
-	max  int
-	mu   sync.RWMutex
-	byID map[operationKey]*operation
+	max   int
+	mu    sync.RWMutex
+	byID  map[operationKey]*operation
+	bytes int // of the queries
 }
 
 func (c *operationCache) get(key operationKey) *operation {
@@ -37,14 +41,19 @@ func (c *operationCache) put(key operationKey, op *operation) {
 	if c.byID == nil {
 		c.byID = map[operationKey]*operation{}
 	}
-	if len(c.byID) >= c.max {
-		drop := c.max/10 + 1
+	if _, known := c.byID[key]; known {
+		return // another request was faster
+	}
+	if len(c.byID) >= c.max || c.bytes+len(key.query) > maxCachedTexts {
+		drop := len(c.byID)/10 + 1
 		for old := range c.byID {
 			delete(c.byID, old)
-			if drop--; drop == 0 {
+			c.bytes -= len(old.query)
+			if drop--; drop <= 0 && c.bytes+len(key.query) <= maxCachedTexts {
 				break
 			}
 		}
 	}
 	c.byID[key] = op
+	c.bytes += len(key.query)
 }

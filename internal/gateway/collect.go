@@ -24,6 +24,8 @@ type compiler struct {
 	depth  int
 	count  int
 	buf    []byte
+
+	warnings []string
 }
 
 // collect puts the fields of one object in order: fragments spread, conditions applied, equal response names merged.

@@ -9,6 +9,8 @@ import (
 // plan is an operation ready to execute: its root fields in the order of the request.
 type plan struct {
 	fields []plannedField
+	// warnings are aliases of nested objects, which Hasura looks up under the alias and so does not find.
+	warnings []string
 }
 
 // plannedField is one root field. Exactly one of action, constant and meta is set.
@@ -43,6 +45,7 @@ func compile(r *roleSchema, op *operation, scope action.Scope) (*plan, *action.E
 		planned.key = append(action.AppendString(nil, f.Alias), ':')
 		p.fields = append(p.fields, planned)
 	}
+	p.warnings = c.warnings
 	return p, nil
 }
 
@@ -153,6 +156,9 @@ func (c *compiler) selectionIn(t *action.Type, sets []ast.SelectionSet) (*action
 			if base := t.Fields[selected.Index].Type.Base(); base.Kind == action.Object {
 				if err = c.knownArguments(f, nil); err == nil {
 					selected.Sub, err = c.selection(base, f.sets)
+					if f.Alias != f.Name {
+						c.warnings = append(c.warnings, f.Alias+": "+t.Name+"."+f.Name)
+					}
 				}
 			} else {
 				err = c.leaf(f, nil)

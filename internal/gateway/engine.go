@@ -64,6 +64,9 @@ func (e *Engine) Load(md *metadata.Metadata) ([]metadata.Inconsistency, error) {
 	e.current.Store(s)
 	e.log.Info("metadata loaded", slog.Int("actions", len(s.actions)), slog.Int("roles", len(s.roles)),
 		slog.Int("inconsistencies", len(s.inconsistencies)))
+	for _, i := range s.inconsistencies {
+		e.log.Warn("metadata is inconsistent", slog.String("object", i.Name), slog.String("reason", i.Reason))
+	}
 	return s.inconsistencies, nil
 }
 

@@ -67,9 +67,13 @@ func (x *exchange) answer(req *graphqlRequest) *action.Error {
 	if err != nil {
 		return err
 	}
-	p, err := op.plan(x.schema, x.scope)
+	p, fresh, err := op.plan(x.schema, x.scope)
 	if err != nil {
 		return err
+	}
+	if fresh && len(p.warnings) > 0 {
+		x.engine.log.WarnContext(x.request.Context(), "aliases of nested objects are looked up in the handler's answer as they are",
+			slog.String("request_id", x.requestID), slog.Any("aliases", p.warnings))
 	}
 	if err := x.coerce(p); err != nil {
 		return err

@@ -39,7 +39,7 @@ func FuzzAnswer(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
-	p, err := op.plan(r, nil)
+	p, _, err := op.plan(r, nil)
 	if err != nil {
 		f.Fatal(err)
 	}

@@ -6,7 +6,6 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/nself-org/nself/internal/action"
 	"github.com/nself-org/nself/internal/auth"
@@ -190,6 +189,3 @@ func writeJSON(w http.ResponseWriter, status int, body []byte) {
 	w.WriteHeader(status)
 	_, _ = w.Write(body) // the client is gone when this fails; there is nobody to tell
 }
-
-// since is the time that has passed on the engine's clock.
-func (e *Engine) since(t time.Time) time.Duration { return e.opt.now().Sub(t) }

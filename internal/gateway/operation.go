@@ -237,25 +237,26 @@ func (op *operation) bind(scope action.Scope, variables string) (action.Scope, *
 }
 
 // plan finds or makes the plan for the given values of variables.
-func (op *operation) plan(r *roleSchema, scope action.Scope) (*plan, *action.Error) {
+// fresh tells that it was made.
+func (op *operation) plan(r *roleSchema, scope action.Scope) (p *plan, fresh bool, err *action.Error) {
 	if len(op.conditions) == 0 {
 		if p := op.only.Load(); p != nil {
-			return p, nil
+			return p, false, nil
 		}
 		p, err := compile(r, op, scope)
 		if err == nil {
 			op.only.Store(p)
 		}
-		return p, err
+		return p, true, err
 	}
 	variant, known := op.variant(scope)
 	op.mu.Lock()
-	p := op.plans[variant]
+	p = op.plans[variant]
 	op.mu.Unlock()
 	if known && p != nil {
-		return p, nil
+		return p, false, nil
 	}
-	p, err := compile(r, op, scope)
+	p, err = compile(r, op, scope)
 	if err == nil && known {
 		op.mu.Lock()
 		defer op.mu.Unlock()
@@ -266,7 +267,7 @@ func (op *operation) plan(r *roleSchema, scope action.Scope) (*plan, *action.Err
 			op.plans[variant] = p
 		}
 	}
-	return p, err
+	return p, true, err
 }
 
 // variant writes the values of the conditions, a letter each; known tells that all are booleans or left out.

@@ -87,6 +87,23 @@ func TestRequestTransform(t *testing.T) {
 	}
 }
 
+// TestTransformToGet holds that a call can become a GET without a body or what describes one.
+func TestTransformToGet(t *testing.T) {
+	t.Parallel()
+	var got string
+	url := handlerServer(t, func(w http.ResponseWriter, r *http.Request, payload string) {
+		got = r.Method + " " + r.URL.String() + " " + r.Header.Get("Content-Type") + r.Header.Get("Content-Length") + payload
+		answer(200, "1")(w, r, payload)
+	})
+	e := newEngine(t, Options{}, one(url, func(d *metadata.ActionDefinition) {
+		d.RequestTransform = json.RawMessage(`{"version":2,"method":"GET","body":{"action":"remove"},"query_params":{"a":"b c"},
+			"request_headers":{"remove_headers":["Content-Type"]}}`)
+	}))
+	if body := query(t, e, "", "{ a }", ""); body != `{"data":{"a":1}}` || got != "GET /?a=b%20c " {
+		t.Errorf("got %s after %q", body, got)
+	}
+}
+
 func TestTransformFailures(t *testing.T) {
 	t.Parallel()
 	url := handlerServer(t, answer(200, `{}`))

@@ -56,18 +56,44 @@ type Target struct {
 	host *fasthttp.HostClient
 }
 
-// Target parses an http or https URL.
+// Target parses an http or https URL. What is not ASCII is to be percent-encoded already.
 func (c *Client) Target(url string) (*Target, error) {
+	text, err := requestable(url)
+	if err != nil {
+		return nil, fmt.Errorf("handler URL %q: %w", url, err)
+	}
 	t := &Target{}
-	if err := t.uri.Parse(nil, []byte(url)); err != nil {
+	if err := t.uri.Parse(nil, []byte(text)); err != nil {
 		return nil, fmt.Errorf("handler URL %q: %w", url, err)
 	}
 	scheme, host := string(t.uri.Scheme()), string(t.uri.Host())
-	if (scheme != "http" && scheme != "https") || host == "" || !strings.Contains(url, "://") {
+	if (scheme != "http" && scheme != "https") || host == "" {
 		return nil, fmt.Errorf("handler URL %q: not an absolute http or https URL", url)
 	}
 	t.host = c.host(scheme, host)
 	return t, nil
+}
+
+// requestable makes sure that a URL can stand in a request line as it is: nothing in it ends the line or the URL, and the
+// path is not empty.
+func requestable(url string) (string, error) {
+	for i := range len(url) {
+		if c := url[i]; c <= ' ' || c == 0x7f {
+			return "", errors.New("a blank or control character is in it")
+		}
+	}
+	scheme, rest, ok := strings.Cut(url, "://")
+	if !ok {
+		return "", errors.New("not an absolute http or https URL")
+	}
+	end := strings.IndexAny(rest, "/?#")
+	if end < 0 {
+		end = len(rest)
+	}
+	if !strings.HasPrefix(rest[end:], "/") {
+		rest = rest[:end] + "/" + rest[end:]
+	}
+	return scheme + "://" + rest, nil
 }
 
 // Secure tells whether the URL is https.

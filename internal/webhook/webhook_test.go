@@ -42,7 +42,7 @@ func TestTarget(t *testing.T) {
 	c := NewClient(Options{})
 	for url, want := range map[string]string{
 		"http://h/a?b=c": "h:80 /a b=c false", "https://h/": "h:443 /  true", "http://h:81": "h:81 /  false",
-		"http://[::1]:82/x": "[::1]:82 /x  false",
+		"http://[::1]:82/x": "[::1]:82 /x  false", "http://h?a=/": "h:80 / a=/ false", "http://h/a%20b?x#y": "h:80 /a%20b x false",
 	} {
 		target, err := c.Target(url)
 		if err != nil {
@@ -57,7 +57,7 @@ func TestTarget(t *testing.T) {
 			t.Errorf("%s: got %q, want %q", url, got, want)
 		}
 	}
-	for _, url := range []string{"", "h/a", "/a", "ftp://h", "http://", "http:///a", "//h/a", "http://h:port/"} {
+	for _, url := range []string{"", "h/a", "/a", "ftp://h", "http://", "http:///a", "//h/a", "http://h:port/", "http://h/a b", "http://h/\r\nX: y"} {
 		if _, err := c.Target(url); err == nil {
 			t.Errorf("%q was accepted", url)
 		}
