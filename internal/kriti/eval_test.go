@@ -3,6 +3,7 @@ package kriti_test
 import (
 	"encoding/json"
 	"errors"
+	"strconv"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -276,5 +277,26 @@ func TestErrorText(t *testing.T) {
 		`"source_position":{"start_line":1,"start_column":3,"end_line":1,"end_column":4}}`
 	if string(text) != want {
 		t.Errorf("got %s, want %s", text, want)
+	}
+}
+
+// A session prints in the order of its names, however many there are.
+func TestSessionValueOrder(t *testing.T) {
+	t.Parallel()
+	for _, n := range []int{0, 1, 5, 16, 17, 100} {
+		vars := map[string]string{}
+		for i := range n {
+			vars["x-hasura-"+strconv.Itoa(i*7919%1000)] = strconv.Itoa(i)
+		}
+		want, err := json.Marshal(vars) // sorts by name, too
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(string(want), string(kriti.SessionValue(vars).AppendJSON(nil))); diff != "" {
+			t.Errorf("%d variables (-want +got):\n%s", n, diff)
+		}
+	}
+	if got := kriti.SessionValue(nil); !got.IsNull() {
+		t.Errorf("no session is %s, want null", got.AppendJSON(nil))
 	}
 }

@@ -2,8 +2,8 @@ package kriti
 
 import (
 	"slices"
-	"sort"
 	"strconv"
+	"strings"
 	"unicode/utf8"
 )
 
@@ -226,30 +226,35 @@ func (v Value) AppendJSON(dst []byte) []byte {
 	return append(dst, '}')
 }
 
-// appendVars appends an object of strings. Sessions are small: their names are sorted without leaving the stack.
+// appendVars appends an object of strings. Sessions are small: their entries are sorted without leaving the stack, each
+// by insertion as it comes.
 func appendVars(dst []byte, vars map[string]string) []byte {
-	var space [16]string
-	names := space[:0]
-	for name := range vars {
-		names = append(names, name)
-	}
-	if len(names) <= len(space) {
-		for i := 1; i < len(names); i++ {
-			for j := i; j > 0 && names[j] < names[j-1]; j-- {
-				names[j], names[j-1] = names[j-1], names[j]
-			}
+	type entry struct{ name, text string }
+	var space [16]entry
+	entries := space[:0]
+	if len(vars) > len(space) {
+		for name, text := range vars {
+			entries = append(entries, entry{name, text})
 		}
+		slices.SortFunc(entries, func(a, b entry) int { return strings.Compare(a.name, b.name) })
 	} else {
-		sort.Strings(names)
+		for name, text := range vars {
+			i := len(entries)
+			entries = entries[:i+1]
+			for ; i > 0 && name < entries[i-1].name; i-- {
+				entries[i] = entries[i-1]
+			}
+			entries[i] = entry{name, text}
+		}
 	}
 	dst = append(dst, '{')
-	for i, name := range names {
+	for i := range entries {
 		if i > 0 {
 			dst = append(dst, ',')
 		}
-		dst = appendString(dst, name)
+		dst = appendString(dst, entries[i].name)
 		dst = append(dst, ':')
-		dst = appendString(dst, vars[name])
+		dst = appendString(dst, entries[i].text)
 	}
 	return append(dst, '}')
 }
