@@ -143,8 +143,8 @@ func (d *disk) explain(verb, p string, err error) error {
 	}
 	switch {
 	case errors.Is(err, syscall.ENOTDIR):
-		return errdefs.WithHint(errdefs.As(errdefs.ErrInvalid, fmt.Errorf("%s %s: a file stands where a folder is needed", verb, p)),
-			"move the file away")
+		return errdefs.WithHint(errdefs.As(errdefs.ErrInvalid,
+			fmt.Errorf("%s %s: a file stands where a folder is needed", verb, p)), "move the file away")
 	case errors.Is(err, fs.ErrPermission):
 		return errdefs.WithHint(fmt.Errorf("%s %s: %w", verb, p, err),
 			fmt.Sprintf("make %s and its folder writable for you", p))
@@ -179,8 +179,8 @@ func blocked(p string, kind NodeKind) error {
 	if kind == Other {
 		what = "neither a file nor a folder"
 	}
-	return errdefs.WithHint(errdefs.As(errdefs.ErrInvalid, fmt.Errorf("%s: nself writes a file here, but %s stands there", p, what)),
-		"move it away")
+	return errdefs.WithHint(errdefs.As(errdefs.ErrInvalid,
+		fmt.Errorf("%s: nself writes a file here, but %s stands there", p, what)), "move it away")
 }
 
 // err joins what makes a plan impossible.

@@ -232,7 +232,8 @@ func handlerWarning(cfg *env.Config, a metadata.Action) (Warning, bool) {
 	}
 	if got != want {
 		return Warning{
-			Text: fmt.Sprintf("action %q: its handler's path is %q, and the %s service answers it at %q", a.Name, got, rt.Name, want),
+			Text: fmt.Sprintf("action %q: its handler's path is %q, and the %s service answers it at %q",
+				a.Name, got, rt.Name, want),
 			Hint: "write {{" + compose.URLVariable(rt.Name) + "}}" + want + " in " + metadata.YAMLFile,
 		}, true
 	}

@@ -39,7 +39,8 @@ func hasura(cfg *env.Config) service {
 	c.ExtraHosts = hostGateway() // for handlers that a developer runs outside the containers
 	c.Ports = []types.ServicePortConfig{published(cfg.Hasura.Port, hasuraPort)}
 	// The image's own check uses curl too (since 2.18).
-	c.HealthCheck = check(serverProbe, time.Minute, "CMD", "curl", "-fsS", "-o", "/dev/null", address("127.0.0.1", hasuraPort)+"/healthz")
+	c.HealthCheck = check(serverProbe, time.Minute,
+		"CMD", "curl", "-fsS", "-o", "/dev/null", address("127.0.0.1", hasuraPort)+"/healthz")
 	c.DependsOn = needs(postgresName)
 	c.StopGracePeriod = duration(70 * time.Second) // Hasura itself waits up to 60 s for asynchronous actions
 	return service{config: c, private: hasuraPrivate(cfg)}
