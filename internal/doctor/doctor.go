@@ -99,9 +99,14 @@ func Run(ctx context.Context, in Input) []Finding {
 
 func (x *examiner) checks() []check {
 	checks := []check{
-		{"go", checkGo}, {"node", checkNode}, {"python", checkPython},
-		{"postgres", checkPostgres}, {"redis", checkRedis}, {"docker", checkDocker},
-		{"disk", checkDisk}, {"memory", checkMemory},
+		{"go", checkGo},
+		{"node", checkNode},
+		{"python", checkPython},
+		{"postgres", checkPostgres},
+		{"redis", checkRedis},
+		{"docker", checkDocker},
+		{"disk", checkDisk},
+		{"memory", checkMemory},
 	}
 	if x.Dir == "" {
 		return checks

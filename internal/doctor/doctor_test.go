@@ -3,6 +3,7 @@ package doctor
 import (
 	"context"
 	"encoding/json"
+	"maps"
 	"net"
 	"net/http"
 	"os"
@@ -40,9 +41,7 @@ func project(t *testing.T, files map[string]string) Input {
 		".env.local": "POSTGRES_PASSWORD=" + strings.Repeat("p", 32) + "\nREDIS_PASSWORD=" + strings.Repeat("r", 32) +
 			"\nHASURA_GRAPHQL_ADMIN_SECRET=" + strings.Repeat("s", 32) + "\n",
 	}
-	for name, text := range files {
-		all[name] = text
-	}
+	maps.Copy(all, files)
 	for name, text := range all {
 		path := filepath.Join(dir, filepath.FromSlash(name))
 		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
@@ -70,7 +69,7 @@ func freePort(t *testing.T) int {
 		t.Fatal(err)
 	}
 	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port //nolint:forcetypeassert,errcheck // a TCP listener
+	return l.Addr().(*net.TCPAddr).Port
 }
 
 func pick(findings []Finding, check string) []Finding {
@@ -121,27 +120,33 @@ func TestPrograms(t *testing.T) {
 		{"go does not run", map[string]string{"go": "echo broken >&2; exit 3"}, nil, "", "go", Warn, "broken", "go.dev/dl"},
 		{"old go", map[string]string{"go": "echo go version go1.21.0 linux/amd64"}, nil, "", "go", Warn, "needs " + minGo, "go.dev/dl/go" + minGo},
 		{
-			"go older than the module", map[string]string{"go": "echo go version go1.26.3 linux/amd64"},
-			map[string]string{"functions/golang/go.mod": "module shop\n\ngo 1.27.2\n"}, "", "go", Warn, "needs 1.27.2", "go1.27.2.",
+			"go older than the module",
+			map[string]string{"go": "echo go version go1.26.3 linux/amd64"},
+			map[string]string{"functions/golang/go.mod": "module shop\n\ngo 1.27.2\n"},
+			"", "go", Warn, "needs 1.27.2", "go1.27.2.",
 		},
 		{"node", map[string]string{"node": nodeOK, "npm": ""}, nil, "", "node", OK, "node 24.1.0", ""},
 		{"no node", map[string]string{"apt-get": ""}, nil, "", "node", Fail, "not on the PATH", "apt-get install -y nodejs npm"},
 		{"no npm", map[string]string{"node": nodeOK}, nil, "", "node", Fail, "npm is not", "nodejs.org"},
 		{"old node", map[string]string{"node": "echo v18.19.0", "npm": ""}, nil, "", "node", Fail, "needs 20", "n lts"},
 		{
-			"node older than the package", map[string]string{"node": "echo v20.1.0", "npm": ""},
-			map[string]string{"functions/nestjs/package.json": `{"engines":{"node":">=22.12"}}`}, "", "node", Fail, "needs 22.12", "n lts",
+			"node older than the package",
+			map[string]string{"node": "echo v20.1.0", "npm": ""},
+			map[string]string{"functions/nestjs/package.json": `{"engines":{"node":">=22.12"}}`},
+			"", "node", Fail, "needs 22.12", "n lts",
 		},
 		{"python", map[string]string{"python3": pythonOK}, nil, "", "python", OK, "python 3.13.1", ""},
 		{"no python", nil, nil, "", "python", Fail, "not on the PATH", "python.org"},
 		{"old python", map[string]string{"python3": "echo 3.8.1"}, nil, "", "python", Fail, "needs 3.10", "python.org"},
 		{
-			"python older than the project", map[string]string{"python3": "echo 3.10.1"},
+			"python older than the project",
+			map[string]string{"python3": "echo 3.10.1"},
 			map[string]string{"functions/python/pyproject.toml": "[project]\nrequires-python = \">=3.12\"\n"},
 			"", "python", Fail, "needs 3.12", "python.org",
 		},
 		{
-			"python without venv", map[string]string{"apt-get": "", "python3": "echo 3.12.1 no venv"},
+			"python without venv",
+			map[string]string{"apt-get": "", "python3": "echo 3.12.1 no venv"},
 			nil, "", "python", Fail, "virtual environments", "python3-venv",
 		},
 		{"redis", map[string]string{"redis-server": "echo Redis server v=7.0.15 sha=0"}, nil, "", "redis", OK, "redis-server 7.0.15", ""},
@@ -151,7 +156,9 @@ func TestPrograms(t *testing.T) {
 		{"old postgres", map[string]string{"postgres": "echo 'postgres (PostgreSQL) 9.6.2'", "initdb": ""}, nil, "", "postgres", Warn, "9.6.2", "postgresql"},
 		{"postgres does not run", map[string]string{"postgres": "exit 1", "initdb": ""}, nil, "", "postgres", Warn, "does not run", "postgresql"},
 		{
-			"NSELF_PG_BIN", nil, map[string]string{".env": allOn + "NSELF_PG_BIN=/nowhere\n"}, "", "postgres", Fail,
+			"NSELF_PG_BIN", nil,
+			map[string]string{".env": allOn + "NSELF_PG_BIN=/nowhere\n"},
+			"", "postgres", Fail,
 			"NSELF_PG_BIN=/nowhere", "config set NSELF_PG_BIN",
 		},
 		{"no engine", nil, nil, "", "docker", OK, "the native driver does without", ""},
@@ -161,9 +168,7 @@ func TestPrograms(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			files := map[string]string{".env": allOn}
-			for name, text := range tt.files {
-				files[name] = text
-			}
+			maps.Copy(files, tt.files)
 			in := project(t, files)
 			in.Driver, in.Environ = tt.driver, machine(t, tt.programs)
 			want(t, Run(t.Context(), in), tt.check, tt.level, tt.detail, tt.fix)
@@ -254,7 +259,7 @@ func TestPorts(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = l.Close() })
-	in.Config.Postgres.Port = l.Addr().(*net.TCPAddr).Port //nolint:forcetypeassert,errcheck // a TCP listener
+	in.Config.Postgres.Port = l.Addr().(*net.TCPAddr).Port
 	found := Run(t.Context(), in)
 	check := "port " + strconv.Itoa(in.Config.Postgres.Port)
 	want(t, found, check, Fail, "postgres: "+check+" is held by", "nself config set POSTGRES_PORT ")
@@ -316,7 +321,7 @@ func TestProjectFiles(t *testing.T) {
 		in := project(t, nil)
 		in.Environ = machine(t, nil)
 		path := filepath.Join(in.Dir, ".env.local")
-		if err := os.Chmod(path, 0o644); err != nil { //nolint:gosec // what the check is for
+		if err := os.Chmod(path, 0o644); err != nil {
 			t.Fatal(err)
 		}
 		want(t, Run(t.Context(), in), "secrets", Warn, "0644", "chmod 600 "+path)
@@ -427,8 +432,13 @@ func TestVersions(t *testing.T) {
 		have, want string
 		older      bool
 	}{
-		{"1.26", "1.26.0", false}, {"1.9", "1.26", true}, {"20.10.7", "20.10", false}, {"19.03.1", "20.10", true}, {"24", "20", false},
-		{"", "1", true}, {"1.27rc1", "1.27", true},
+		{"1.26", "1.26.0", false},
+		{"1.9", "1.26", true},
+		{"20.10.7", "20.10", false},
+		{"19.03.1", "20.10", true},
+		{"24", "20", false},
+		{"", "1", true},
+		{"1.27rc1", "1.27", true},
 	}
 	for _, tt := range tests {
 		if got := older(tt.have, tt.want); got != tt.older {

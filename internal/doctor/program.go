@@ -46,8 +46,7 @@ func (x *examiner) output(ctx context.Context, path string, args ...string) (str
 	if err != nil && ctx.Err() != nil {
 		return "", errNoAnswer
 	}
-	var failed *exec.ExitError
-	if errors.As(err, &failed) && len(failed.Stderr) > 0 {
+	if failed, ok := errors.AsType[*exec.ExitError](err); ok && len(failed.Stderr) > 0 {
 		return "", fmt.Errorf("%w: %s", err, firstLine(string(failed.Stderr)))
 	}
 	return string(out), err

@@ -82,8 +82,7 @@ func checkGit(ctx context.Context, x *examiner) []Finding {
 		cmd := exec.CommandContext(ctx, git, append([]string{"-C", x.Dir}, args...)...)
 		cmd.Env, cmd.WaitDelay = x.Environ, killDelay
 		if err := cmd.Run(); err != nil {
-			var failed *exec.ExitError
-			if errors.As(err, &failed) {
+			if failed, ok := errors.AsType[*exec.ExitError](err); ok {
 				return failed.ExitCode()
 			}
 			return -1

@@ -142,8 +142,8 @@ func (s *Server) writeList(w http.ResponseWriter, r *http.Request, f filter) {
 	res := messagesSummary{MessagesCount: len(found), Tags: []string{}, Messages: []messageSummary{}}
 	res.Total, res.Unread, _ = s.store.counts()
 	read := s.store.isRead(found)
-	for _, r := range read {
-		if !r {
+	for _, seen := range read {
+		if !seen {
 			res.MessagesUnread++
 		}
 	}
@@ -152,7 +152,7 @@ func (s *Server) writeList(w http.ResponseWriter, r *http.Request, f filter) {
 	for i := min(start, len(found)); i < min(start+limit, len(found)); i++ {
 		d, err := s.store.digest(found[i])
 		if err != nil {
-			s.log.Debug("mail left out of a list", slog.String("id", found[i].id), slog.Any("error", err))
+			s.log.DebugContext(r.Context(), "mail left out of a list", slog.String("id", found[i].id), slog.Any("error", err))
 			continue
 		}
 		res.Messages = append(res.Messages, summaryOf(found[i], d, read[i]))

@@ -152,7 +152,7 @@ func TestFieldNames(t *testing.T) {
 		t.Error(diff)
 	}
 	for _, path := range []string{"/livez", "/readyz"} {
-		if res, body := c.request(t, http.MethodGet, path, ""); res.StatusCode != 200 || body != "ok" {
+		if res, body := c.request(t, http.MethodGet, path, ""); res.StatusCode != http.StatusOK || body != "ok" {
 			t.Errorf("%s: %s %q", path, res.Status, body)
 		}
 	}
@@ -163,11 +163,11 @@ func TestPollingAnUnchangedListIsCheap(t *testing.T) {
 	c := startCatcher(t, Options{})
 	res, _ := c.request(t, http.MethodGet, "/api/v1/messages", "")
 	tag := res.Header.Get("ETag")
-	if res, body := c.request(t, http.MethodGet, "/api/v1/messages", "", "If-None-Match", tag); res.StatusCode != 304 || body != "" {
+	if res, body := c.request(t, http.MethodGet, "/api/v1/messages", "", "If-None-Match", tag); res.StatusCode != http.StatusNotModified || body != "" {
 		t.Errorf("unchanged: %s %q", res.Status, body)
 	}
 	c.send(t, []string{"a@example.com"}, simpleMail("a@example.com", "new", ""))
-	if res, _ := c.request(t, http.MethodGet, "/api/v1/messages", "", "If-None-Match", tag); res.StatusCode != 200 {
+	if res, _ := c.request(t, http.MethodGet, "/api/v1/messages", "", "If-None-Match", tag); res.StatusCode != http.StatusOK {
 		t.Errorf("changed: %s", res.Status)
 	}
 }

@@ -77,7 +77,14 @@ func (c *catcher) send(t *testing.T, to []string, body string) {
 	}
 }
 
-func (c *catcher) request(t *testing.T, method, path, body string, header ...string) (*http.Response, string) {
+// reply is the head of an answer; its body is a string of its own.
+type reply struct {
+	Status     string
+	StatusCode int
+	Header     http.Header
+}
+
+func (c *catcher) request(t *testing.T, method, path, body string, header ...string) (reply, string) {
 	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), method, "http://"+c.web+path, strings.NewReader(body))
 	if err != nil {
@@ -99,7 +106,7 @@ func (c *catcher) request(t *testing.T, method, path, body string, header ...str
 	if err != nil {
 		t.Fatal(err)
 	}
-	return res, string(text)
+	return reply{res.Status, res.StatusCode, res.Header}, string(text)
 }
 
 func get[T any](t *testing.T, c *catcher, path string) T {
@@ -280,8 +287,7 @@ func TestTooLarge(t *testing.T) {
 	c := startCatcher(t, Options{Dir: dir})
 	body := simpleMail("a@example.com", "big", strings.Repeat(strings.Repeat("x", 98)+"\r\n", 30<<20/100))
 	err := smtp.SendMail(c.smtp, nil, "s@example.com", []string{"a@example.com"}, []byte(body))
-	var reply *textproto.Error
-	if !errors.As(err, &reply) || reply.Code != 552 {
+	if reply, ok := errors.AsType[*textproto.Error](err); !ok || reply.Code != 552 {
 		t.Fatalf("30 MB: got %v, want 552", err)
 	}
 	c.send(t, []string{"a@example.com"}, simpleMail("a@example.com", "small", strings.Repeat("long line ", 1<<20)))

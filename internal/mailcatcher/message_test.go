@@ -3,6 +3,7 @@ package mailcatcher
 import (
 	"bytes"
 	"fmt"
+	"strconv"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -12,9 +13,10 @@ import (
 
 func TestOddMails(t *testing.T) {
 	t.Parallel()
-	nested := "Subject: deep\r\n"
+	var nested strings.Builder
+	nested.WriteString("Subject: deep\r\n")
 	for i := range 5000 {
-		nested += fmt.Sprintf("Content-Type: multipart/mixed; boundary=b%d\r\n\r\n--b%d\r\n", i, i)
+		fmt.Fprintf(&nested, "Content-Type: multipart/mixed; boundary=b%d\r\n\r\n--b%d\r\n", i, i)
 	}
 	tests := []struct {
 		name, raw     string
@@ -27,7 +29,7 @@ func TestOddMails(t *testing.T) {
 		{"bad address", "Subject: s\r\nTo: not an address, at all <\r\n\r\nabc\r\n", "s", "abc", false},
 		{"unfinished multipart", "Subject: s\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\nContent-Type: text/plain\r\n\r\nabc", "s", "abc", false},
 		{"bad base64", "Subject: s\r\nContent-Type: text/plain\r\nContent-Transfer-Encoding: base64\r\n\r\n!!!\r\n", "s", "", false},
-		{"too deep", nested, "deep", "Subject: deep", true},
+		{"too deep", nested.String(), "deep", "Subject: deep", true},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -46,8 +48,15 @@ func TestTrace(t *testing.T) {
 		head string
 		want bool
 	}{
-		{"Subject: x\r\n", true}, {"\r\nbody", true}, {"\nbody", true}, {"", true},
-		{"just text\r\n", false}, {": no name", false}, {"Grüße: x", false}, {"word\r\nSubject: x", false}, {"word", false},
+		{"Subject: x\r\n", true},
+		{"\r\nbody", true},
+		{"\nbody", true},
+		{"", true},
+		{"just text\r\n", false},
+		{": no name", false},
+		{"Grüße: x", false},
+		{"word\r\nSubject: x", false},
+		{"word", false},
 	}
 	for _, tt := range tests {
 		if got := startsWithField([]byte(tt.head)); got != tt.want {
@@ -108,7 +117,7 @@ func FuzzRewriteHTML(f *testing.F) {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, doc string) {
-		out := rewriteHTML(doc, func(id string) string { return "/part/" + fmt.Sprint(len(id)) })
+		out := rewriteHTML(doc, func(id string) string { return "/part/" + strconv.Itoa(len(id)) })
 		z := html.NewTokenizer(bytes.NewReader([]byte(out)))
 		for {
 			kind := z.Next()

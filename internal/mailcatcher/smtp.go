@@ -111,8 +111,7 @@ func (s *session) Data(r io.Reader) error {
 // refuse turns an error into what the client is told.
 func (s *session) refuse(err error) error {
 	s.server.store.rejected.Add(1)
-	var known *smtp.SMTPError
-	if errors.As(err, &known) {
+	if known, ok := errors.AsType[*smtp.SMTPError](err); ok {
 		s.server.log.Warn("mail refused", slog.String("from", s.from), slog.Any("error", err))
 		return known
 	}

@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -52,7 +53,7 @@ func TestOldestMailsGoFirst(t *testing.T) {
 		s := openTestStore(t, dir, limits{messages: 3, bytes: maxTotalBytes})
 		var added []string
 		for i := range 5 {
-			added = append(added, addMail(t, s, fmt.Sprint(i), ""))
+			added = append(added, addMail(t, s, strconv.Itoa(i), ""))
 		}
 		if got, want := fmt.Sprint(ids(s)), fmt.Sprint([]string{added[4], added[3], added[2]}); got != want {
 			t.Errorf("kept %v, want %v", got, want)
@@ -68,7 +69,7 @@ func TestOldestMailsGoFirst(t *testing.T) {
 		t.Parallel()
 		s := openTestStore(t, t.TempDir(), limits{messages: 100, bytes: 25_000})
 		for i := range 5 {
-			addMail(t, s, fmt.Sprint(i), strings.Repeat("x", 10_000))
+			addMail(t, s, strconv.Itoa(i), strings.Repeat("x", 10_000))
 		}
 		if total, _, size := s.counts(); total != 2 || size > 25_000 {
 			t.Errorf("%d mails of %d bytes", total, size)
