@@ -28,8 +28,9 @@ else
 fi
 run nself build
 run nself up --driver native --auto-ports
-say nself action test registerUser --input "{\"input\":{\"email\":\"$email\",\"password\":\"password123\",\"name\":\"Test User\"}}"
-nself action test registerUser --input "{\"input\":{\"email\":\"$email\",\"password\":\"password123\",\"name\":\"Test User\"}}"
+input="{\"input\":{\"email\":\"$email\",\"password\":\"password123\",\"name\":\"Test User\"}}"
+say "nself action test registerUser --input '$input'"
+nself action test registerUser --input "$input"
 printf '\nThe project is in %s; its services:\n' "$demo"
 nself urls
 printf '\nRead the verification mail on the Mails page. Stop with: make demo-down\n'

@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -94,24 +95,59 @@ type buildReport struct {
 	Warnings []build.Warning `json:"warnings,omitempty"`
 }
 
-// printPlan shows one line per change, with its cause.
+// collapseFrom is how many new files of one folder are told in one line: more would push everything else off the screen.
+const collapseFrom = 6
+
+// printPlan shows one line per change, with its cause. What a folder gets as a whole, such as a new function service, is
+// one line; the files that are there for an action are always named.
 func printPlan(io *ui.Streams, plan build.Plan) {
 	t := io.ErrTheme()
-	for line := range strings.SplitSeq(strings.TrimRight(plan.String(), "\n"), "\n") {
-		action, rest, ok := strings.Cut(line, " ")
-		if !ok {
-			io.Notef("%s\n", line)
+	folders := map[string]int{}
+	for _, c := range plan.Changes {
+		if folder := wholeFolder(c); folder != "" {
+			folders[folder]++
+		}
+	}
+	var rows [][]string
+	told := map[string]bool{}
+	for _, c := range plan.Changes {
+		if c.Action == build.Unchanged || c.Action == build.Adopt {
 			continue
 		}
-		switch action {
-		case string(build.Create), string(build.Update):
-			action = t.Good(action)
-		case string(build.Conflict):
-			action = t.Bad(action)
-		default:
-			action = t.Warn(action)
+		path, reason := c.Path, c.Reason
+		if folder := wholeFolder(c); folders[folder] >= collapseFrom {
+			if told[folder] {
+				continue
+			}
+			told[folder] = true
+			path, reason = folder+"/", fmt.Sprintf("%d files, %s", folders[folder], c.Reason)
 		}
-		io.Notef("%s %s\n", action, rest)
+		rows = append(rows, []string{paintAction(t, c.Action), path, t.Dim(reason)})
+	}
+	if len(rows) == 0 {
+		io.Notef("nothing to do\n")
+		return
+	}
+	ui.Rows(io.Err, rows)
+}
+
+// wholeFolder names the function service that a new file comes with, or "".
+func wholeFolder(c build.Change) string {
+	parts := strings.SplitN(c.Path, "/", 3)
+	if c.Action != build.Create || len(parts) < 3 || parts[0] != "functions" || strings.HasPrefix(c.Reason, "action ") {
+		return ""
+	}
+	return parts[0] + "/" + parts[1]
+}
+
+func paintAction(t ui.Theme, action build.Action) string {
+	switch action {
+	case build.Create, build.Update:
+		return t.Good(string(action))
+	case build.Conflict:
+		return t.Bad(string(action))
+	default:
+		return t.Warn(string(action))
 	}
 }
 

@@ -88,7 +88,7 @@ func (f *Factory) Stack(_ context.Context, choice stackChoice) (*openStack, erro
 	})
 	why := "asked for"
 	if choice == driverAuto {
-		why = "the one that this version has"
+		why = "auto: running containers is not part of this version"
 	}
 	return &openStack{Config: cfg, Report: report, Driver: driver, Why: why}, nil
 }

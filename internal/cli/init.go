@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"errors"
+	"fmt"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -75,8 +76,8 @@ func runInit(ctx context.Context, opts *initOptions) error {
 		return err
 	}
 	t := opts.IO.ErrTheme()
-	for _, path := range written {
-		opts.IO.Notef("%s %s\n", t.Good("create"), path)
+	for _, line := range summarize(written) {
+		opts.IO.Notef("%s %s\n", t.Good("create"), line)
 	}
 	opts.IO.Notef("\nProject %s is ready in %s\n", t.Bold(name), opts.Dir)
 	if opts.Example {
@@ -96,6 +97,28 @@ func runInit(ctx context.Context, opts *initOptions) error {
 	}
 	opts.IO.Notef("Next: %s\n", t.Link(next))
 	return nil
+}
+
+// summarize lists files, each top folder in one line with the number of its files.
+func summarize(paths []string) []string {
+	var lines []string
+	counts := map[string]int{}
+	for _, path := range paths {
+		folder, _, nested := strings.Cut(path, "/")
+		if !nested {
+			lines = append(lines, path)
+			continue
+		}
+		if counts[folder]++; counts[folder] == 1 {
+			lines = append(lines, folder)
+		}
+	}
+	for i, line := range lines {
+		if n := counts[line]; n > 0 {
+			lines[i] = fmt.Sprintf("%s/ (%d files)", line, n)
+		}
+	}
+	return lines
 }
 
 // declareExamples declares every documented action in the new project.

@@ -75,7 +75,11 @@ func printURLs(io *ui.Streams, status stack.Status) {
 		if s.State != stack.StateHealthy {
 			state = paintState(t, s.State)
 		}
-		rows = append(rows, []string{"  " + title, t.Link(s.URL), state})
+		url := s.URL
+		if s.Name == stack.Hasura {
+			url += "/v1/graphql"
+		}
+		rows = append(rows, []string{"  " + title, t.Link(url), state})
 	}
 	ui.Rows(io.Out, rows)
 }
