@@ -154,8 +154,8 @@ func TestFolderRemovedWhileRunning(t *testing.T) {
 }
 
 // A warm start has a budget of milliseconds, and the catcher is one of several services.
+// It does not run beside other tests, whose load it would measure.
 func TestOpenIsFast(t *testing.T) {
-	t.Parallel()
 	dir := t.TempDir()
 	mail, err := io.ReadAll(storedMail("x", strings.Repeat("text ", 4000)))
 	if err != nil {
@@ -168,7 +168,7 @@ func TestOpenIsFast(t *testing.T) {
 		}
 	}
 	best := time.Hour
-	for range 5 { // the machine may be busy with other tests
+	for range 20 { // the machine may be busy with something else
 		start := time.Now()
 		s := openTestStore(t, dir, limits{messages: 500, bytes: maxTotalBytes})
 		best = min(best, time.Since(start))
