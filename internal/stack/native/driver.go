@@ -9,6 +9,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
+	"strings"
 	"syscall"
 	"time"
 
@@ -16,6 +18,7 @@ import (
 
 	"github.com/nself-org/nself/internal/env"
 	"github.com/nself-org/nself/internal/errdefs"
+	"github.com/nself-org/nself/internal/ports"
 	"github.com/nself-org/nself/internal/stack"
 )
 
@@ -49,6 +52,11 @@ var _ stack.Driver = (*driver)(nil)
 // New returns the driver; it touches nothing until a method is called.
 func New(opts Options) stack.Driver {
 	lay := layout{opts.Config.Dir}
+	// A service that runs nself must not hand its own marks on.
+	opts.Environ = slices.DeleteFunc(slices.Clone(opts.Environ), func(kv string) bool {
+		key, _, _ := strings.Cut(kv, "=")
+		return key == envRun || key == ports.EnvProject || key == ports.EnvService
+	})
 	return &driver{Options: opts, lay: lay, client: newClient(lay)}
 }
 
@@ -62,11 +70,6 @@ func (d *driver) Up(ctx context.Context, opts stack.UpOptions) error {
 
 // Restart stops and starts services; see [stack.Driver]. On a stopped stack it starts them.
 func (d *driver) Restart(ctx context.Context, services []string, opts stack.UpOptions) error {
-	err := d.ascendOrStart(ctx, services, opts)
-	return err
-}
-
-func (d *driver) ascendOrStart(ctx context.Context, services []string, opts stack.UpOptions) error {
 	if p, err := d.client.ping(ctx); err != nil || !d.ours(p) {
 		return d.ascend(ctx, services, opts, false)
 	}
@@ -101,12 +104,17 @@ func (d *driver) ascend(ctx context.Context, services []string, opts stack.UpOpt
 				fmt.Errorf("native driver: %w", err), "run nself up again; its log is .nself/logs/supervisor.log"))
 		}
 		if ctx.Err() != nil {
-			if _, pingErr := d.client.ping(context.WithoutCancel(ctx)); pingErr != nil {
-				d.waitUnlocked(context.WithoutCancel(ctx))
-			}
+			d.awaitClosing(context.WithoutCancel(ctx), pid)
 			return ctx.Err()
 		}
 		return err
+	}
+}
+
+// awaitClosing waits for the end of a supervisor that has nothing more to do.
+func (d *driver) awaitClosing(ctx context.Context, pid int) {
+	if p, err := d.client.ping(ctx); err != nil || p.Closing {
+		waitGone(pid, exitPatience)
 	}
 }
 
@@ -229,6 +237,9 @@ func (d *driver) waitUnlocked(ctx context.Context) {
 	}
 }
 
+// exitPatience is how long a supervisor that has said that all is stopped may take to end.
+const exitPatience = 2 * time.Second
+
 // Down stops every service; see [stack.Driver].
 func (d *driver) Down(ctx context.Context, opts stack.DownOptions) error {
 	if _, err := os.Stat(d.lay.root()); errors.Is(err, os.ErrNotExist) {
@@ -252,6 +263,7 @@ func (d *driver) Down(ctx context.Context, opts stack.DownOptions) error {
 		if err != nil && !errors.Is(err, errNoSupervisor) && !errors.Is(err, errLost) {
 			return err
 		}
+		waitGone(p.PID, exitPatience)
 	}
 	return d.cleanUp(ctx, opts)
 }

@@ -115,6 +115,7 @@ func TestKilledSupervisor(t *testing.T) {
 			t.Fatalf("round %d: up after the kill %s into %s: %v%s", round, delay, moment, err, eventText(p.taken()))
 		}
 		slowest = max(slowest, time.Since(begin))
+		t.Logf("round %d: killed %s into %s, up took %s", round, delay, moment, time.Since(begin))
 		p.taken()
 		p.psql(t, fmt.Sprintf("INSERT INTO rounds VALUES (%d)", round))
 		committed++

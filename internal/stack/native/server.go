@@ -18,7 +18,10 @@ const maxRequestBytes = 8 << 20
 func (s *supervisor) routes() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /v1/ping", func(w http.ResponseWriter, _ *http.Request) {
-		s.reply(w, pong{Protocol: protocol, Dir: s.lay.dir, PID: os.Getpid()})
+		s.mu.Lock()
+		closing := s.closing
+		s.mu.Unlock()
+		s.reply(w, pong{Protocol: protocol, Dir: s.lay.dir, PID: os.Getpid(), Closing: closing})
 	})
 	mux.HandleFunc("GET /v1/status", func(w http.ResponseWriter, r *http.Request) { s.reply(w, s.status(r.Context())) })
 	mux.HandleFunc("POST /v1/up", s.serveUp)

@@ -36,6 +36,7 @@ type pong struct {
 	Protocol int    `json:"protocol"`
 	Dir      string `json:"dir"`
 	PID      int    `json:"pid"`
+	Closing  bool   `json:"closing,omitempty"` // it is about to end, and takes no more requests
 }
 
 // message is one line of an answer: any number of events, then the result.
