@@ -62,8 +62,14 @@ func TestPostgresValues(t *testing.T) {
 		{"uuid", `{}`, "parsing UUID failed, expected String, but encountered Object"},
 		{"jsonb", `[1]`, ""},
 		{"bigint", `9223372036854775807`, ""},
-		{"bigint", `1e30`, "The value 1.0e30 lies outside the bounds or is not an integer. Maybe it is a float, or is there integer overflow?"},
-		{"smallint", `40000`, "The value 40000.0 lies outside the bounds or is not an integer. Maybe it is a float, or is there integer overflow?"},
+		{
+			"bigint", `1e30`,
+			"The value 1.0e30 lies outside the bounds or is not an integer. Maybe it is a float, or is there integer overflow?",
+		},
+		{
+			"smallint", `40000`,
+			"The value 40000.0 lies outside the bounds or is not an integer. Maybe it is a float, or is there integer overflow?",
+		},
 		{"smallint", `true`, "parsing Int failed, expected Number, but encountered Boolean"},
 		{"numeric", `1e30`, ""},
 		{"numeric", `[]`, "parsing Scientific failed, expected Number, but encountered Array"},
@@ -85,14 +91,24 @@ func TestPostgresValues(t *testing.T) {
 // TestNoAllocations holds that the usual call is coerced and its answer projected without garbage.
 func TestNoAllocations(t *testing.T) {
 	str := &Type{Kind: BuiltinScalar, Name: "String"}
-	item := &Type{Kind: InputObject, Name: "Item", Fields: []*Field{{Name: "sku", Type: &TypeRef{Named: str, NonNull: true}}}}
+	item := &Type{
+		Kind:   InputObject,
+		Name:   "Item",
+		Fields: []*Field{{Name: "sku", Type: &TypeRef{Named: str, NonNull: true}}},
+	}
 	list := &TypeRef{Elem: &TypeRef{Named: item, NonNull: true}}
 	line := &Type{Kind: Object, Name: "Line", Fields: []*Field{{Name: "sku", Type: &TypeRef{Named: str}}}}
 	receipt := &Type{Kind: Object, Name: "Receipt", Fields: []*Field{
-		{Name: "id", Type: &TypeRef{Named: str, NonNull: true}}, {Name: "lines", Type: &TypeRef{Elem: &TypeRef{Named: line}}},
+		{
+			Name: "id",
+			Type: &TypeRef{Named: str, NonNull: true},
+		}, {Name: "lines", Type: &TypeRef{Elem: &TypeRef{Named: line}}},
 	}}
 	sel := &Selection{Object: receipt, Fields: []SelectedField{
-		{Key: "id", Index: 0}, {Key: "lines", Index: 1, Sub: &Selection{Object: line, Fields: []SelectedField{{Key: "sku", Index: 0}}}},
+		{
+			Key:   "id",
+			Index: 0,
+		}, {Key: "lines", Index: 1, Sub: &Selection{Object: line, Fields: []SelectedField{{Key: "sku", Index: 0}}}},
 	}}
 	buf := make([]byte, 0, 1024)
 	if n := testing.AllocsPerRun(100, func() {

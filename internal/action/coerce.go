@@ -96,8 +96,8 @@ func coerceObject(dst []byte, t *Type, v *ast.Value, scope Scope) ([]byte, *Erro
 	return CoerceFields(dst, t.Fields, func(name string) *ast.Value { return v.Children.ForName(name) }, scope)
 }
 
-// CoerceFields appends the JSON object of arguments or input fields. given returns the value of a field, nil for one that
-// was left out: that is an error for a non-null field, and no member otherwise.
+// CoerceFields appends the JSON object of arguments or input fields. given returns the value of a field, nil for one
+// that was left out: that is an error for a non-null field, and no member otherwise.
 func CoerceFields(dst []byte, fields []*Field, given func(string) *ast.Value, scope Scope) ([]byte, *Error) {
 	dst = append(dst, '{')
 	first := true

@@ -2,8 +2,8 @@ package action
 
 import "strings"
 
-// CoerceJSON appends what the handler gets for the value of a variable in a place of type t. text is valid JSON without
-// white space around it.
+// CoerceJSON appends what the handler gets for the value of a variable in a place of type t. text is valid JSON
+// without white space around it.
 func CoerceJSON(dst []byte, t *TypeRef, text string) ([]byte, *Error) {
 	if text == "null" && !t.NonNull {
 		return append(dst, "null"...), nil

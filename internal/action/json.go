@@ -9,8 +9,8 @@ import (
 	"github.com/tidwall/gjson"
 )
 
-// maxJSONDepth bounds the nesting of foreign JSON: reading it is recursive, and a stack that overflows ends the process.
-// No real payload comes near it.
+// maxJSONDepth bounds the nesting of foreign JSON: reading it is recursive, and a stack that overflows ends the
+// process. No real payload comes near it.
 const maxJSONDepth = 512
 
 // ValidJSON tells whether b is one JSON value in UTF-8, nested at most 512 levels deep.

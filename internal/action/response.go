@@ -20,8 +20,8 @@ type SelectedField struct {
 
 // Result validates the answer of a handler against type t and appends the selected part of it. answer is valid JSON
 // without white space around it; sel is nil where t has no object in it. Only the top level is validated, as Hasura
-// does: the named fields of each object must be there and not null where they are declared non-null, and nothing else is
-// looked at.
+// does: the named fields of each object must be there and not null where they are declared non-null, and nothing else
+// is looked at.
 func Result(dst []byte, t *TypeRef, sel *Selection, answer string) ([]byte, *Error) {
 	if t.Elem != nil {
 		return resultList(dst, t, sel, answer)

@@ -20,9 +20,9 @@ import (
 	"github.com/valyala/fasthttp"
 )
 
-// The benchmarks compare the CPU time that one process spends on a request: the gateway, which parses, checks, calls and
-// projects, and a bare reverse proxy, which copies. Handler and load run in processes of their own, so that what is
-// measured is the server alone:
+// The benchmarks compare the CPU time that one process spends on a request: the gateway, which parses, checks, calls
+// and projects, and a bare reverse proxy, which copies. Handler and load run in processes of their own, so that what
+// is measured is the server alone:
 //
 //	go test -bench . -benchtime 50000x ./internal/gateway
 

@@ -16,8 +16,9 @@ const maxCachedTexts = 4 << 20
 // them unread saves unescaping the query of every request.
 type operationKey struct{ query, name string }
 
-// operationCache remembers checked operations. When it is full a tenth of it is dropped, whichever the map yields: nearly
-// every system has fewer operations than the limit, and for one that has not an exact order is not worth a lock per hit.
+// operationCache remembers checked operations. When it is full a tenth of it is dropped, whichever the map yields:
+// nearly every system has fewer operations than the limit, and for one that has not an exact order is not worth a
+// lock per hit.
 type operationCache struct {
 	max   int
 	mu    sync.RWMutex

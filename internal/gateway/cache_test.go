@@ -19,7 +19,9 @@ func TestOperationCacheIsBounded(t *testing.T) {
 	if c.get(operationKey{query: "999"}) == nil {
 		t.Error("the newest operation is not kept")
 	}
-	if c.put(operationKey{query: strings.Repeat("x", maxCachedText+1)}, &operation{}); c.get(operationKey{query: "999"}) == nil {
+	if c.put(operationKey{query: strings.Repeat("x", maxCachedText+1)}, &operation{}); c.get(
+		operationKey{query: "999"},
+	) == nil {
 		t.Error("an operation made room for one that is too long")
 	}
 	c = operationCache{max: 1000}

@@ -98,7 +98,8 @@ func TestHeaders(t *testing.T) {
 				t.Fatal(body)
 			}
 			if trace, parent := got.Get("X-B3-TraceId"), got.Get("X-B3-ParentSpanId"); trace != client["X-B3-Traceid"] ||
-				parent != client["X-B3-Spanid"] || len(got.Get("X-B3-SpanId")) != 16 {
+				parent != client["X-B3-Spanid"] ||
+				len(got.Get("X-B3-SpanId")) != 16 {
 				t.Errorf("got trace %s, parent %s, span %s", trace, parent, got.Get("X-B3-SpanId"))
 			}
 			flat := map[string]string{}
@@ -199,7 +200,11 @@ func TestCallFailures(t *testing.T) {
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			e := newEngine(t, Options{MaxResponseBytes: 1000}, one(c.url, func(d *metadata.ActionDefinition) { d.Timeout = 1 }))
+			e := newEngine(
+				t,
+				Options{MaxResponseBytes: 1000},
+				one(c.url, func(d *metadata.ActionDefinition) { d.Timeout = 1 }),
+			)
 			message, detail := internalError(t, query(t, e, "", "{ a }", ""))
 			if message != "http exception when calling webhook" {
 				t.Errorf("got message %q", message)
@@ -222,7 +227,8 @@ func TestCallFailures(t *testing.T) {
 				_, port, _ := net.SplitHostPort(refused.Listener.Addr().String())
 				r := exception.Request
 				if r.Host != "127.0.0.1" || strconv.Itoa(r.Port) != port || r.Path != "/p/q" || r.QueryString != "?x=1" ||
-					r.Method != "POST" || r.Secure || r.ResponseTimeout != "ResponseTimeoutMicro 1000000" {
+					r.Method != "POST" || r.Secure ||
+					r.ResponseTimeout != "ResponseTimeoutMicro 1000000" {
 					t.Errorf("got %s", detail)
 				}
 			}
@@ -335,7 +341,8 @@ func TestSetCookie(t *testing.T) {
 	} {
 		e := newEngine(t, Options{}, one(url, func(d *metadata.ActionDefinition) { d.Type = c.typ }))
 		w := send(t, e, request{body: c.body})
-		if diff := cmp.Diff(c.want, w.Header()["Set-Cookie"]); diff != "" || strings.Contains(w.Body.String(), "errors") {
+		if diff := cmp.Diff(c.want, w.Header()["Set-Cookie"]); diff != "" ||
+			strings.Contains(w.Body.String(), "errors") {
 			t.Errorf("%s: %s (-want +got):\n%s", c.name, w.Body, diff)
 		}
 	}

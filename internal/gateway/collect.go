@@ -6,8 +6,8 @@ import (
 	"github.com/nself-org/nself/internal/action"
 )
 
-// maxSelections bounds the fields that one operation selects once fragments are put in place: fragments that spread each
-// other can double at every step.
+// maxSelections bounds the fields that one operation selects once fragments are put in place: fragments that spread
+// each other can double at every step.
 const maxSelections = 20_000
 
 // mergedField is a field of a selection set after fragments, conditions and merging.
@@ -40,7 +40,9 @@ func (c *compiler) collect(typeName string, sets []ast.SelectionSet) ([]*mergedF
 	return fields, nil
 }
 
-func (c *compiler) collectSet(fields []*mergedField, typeName string, set ast.SelectionSet) ([]*mergedField, *action.Error) {
+func (c *compiler) collectSet(
+	fields []*mergedField, typeName string, set ast.SelectionSet,
+) ([]*mergedField, *action.Error) {
 	for _, s := range set {
 		if c.count++; c.count > maxSelections {
 			return nil, invalid("the query selects too many fields")

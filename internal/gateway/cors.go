@@ -53,7 +53,8 @@ func (c *cors) allows(origin string) bool {
 		return true
 	}
 	for _, w := range c.suffix {
-		if host, ok := strings.CutPrefix(origin, w.scheme); ok && len(host) > len(w.suffix) && strings.HasSuffix(host, w.suffix) {
+		host, ok := strings.CutPrefix(origin, w.scheme)
+		if ok && len(host) > len(w.suffix) && strings.HasSuffix(host, w.suffix) {
 			return true
 		}
 	}

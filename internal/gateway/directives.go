@@ -12,8 +12,8 @@ var booleanArgument = []*action.Field{{
 	Type: &action.TypeRef{NonNull: true, Named: &action.Type{Kind: action.BuiltinScalar, Name: "Boolean"}},
 }}
 
-// included checks the directives of a selection and tells whether it is to be executed. place is Hasura's word for where
-// the directives stand.
+// included checks the directives of a selection and tells whether it is to be executed. place is Hasura's word for
+// where the directives stand.
 func (c *compiler) included(directives ast.DirectiveList, place string) (bool, *action.Error) {
 	keep := true
 	var seen [2]bool

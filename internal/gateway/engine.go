@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"net/http"
 	"sync"
 	"sync/atomic"
 
@@ -20,6 +21,8 @@ type Engine struct {
 	client  *webhook.Client
 	current atomic.Pointer[snapshot]
 	work    sync.Pool
+
+	api      atomic.Pointer[http.Handler] // nil until MountAPI
 
 	draining atomic.Bool
 	inFlight atomic.Int64
@@ -54,8 +57,8 @@ func New(o Options) (*Engine, error) {
 	return e, nil
 }
 
-// Load replaces the metadata. Requests under way end with the metadata they began with. What cannot be served is left out
-// and reported; everything else is served. The metadata must not be changed afterwards.
+// Load replaces the metadata. Requests under way end with the metadata they began with. What cannot be served is left
+// out and reported; everything else is served. The metadata must not be changed afterwards.
 func (e *Engine) Load(md *metadata.Metadata) ([]metadata.Inconsistency, error) {
 	s, err := e.build(md)
 	if err != nil {
@@ -86,8 +89,8 @@ func (e *Engine) leave() {
 	}
 }
 
-// Shutdown refuses new requests with status 503 and waits for those under way, until ctx ends. It is the owner's task to
-// shut the HTTP server down.
+// Shutdown refuses new requests with status 503 and waits for those under way, until ctx ends. It is the owner's task
+// to shut the HTTP server down.
 func (e *Engine) Shutdown(ctx context.Context) error {
 	e.draining.Store(true)
 	e.inFlight.Add(1)

@@ -15,9 +15,13 @@ func TestMutationEndToEnd(t *testing.T) {
 		answer(http.StatusOK, `{"id":"7","total":12,"lines":[{"sku":"A"},null],"spare":true}`)(w, r, got)
 	})
 	e := newEngine(t, Options{}, shop(url))
-	got := query(t, e, "customer",
+	got := query(
+		t,
+		e,
+		"customer",
 		`mutation M($q: Int!) { o: placeOrder(items: {sku: "A\n1", qty: $q}) { lines { sku } total no: id __typename size } }`,
-		`{"q": 2}`)
+		`{"q": 2}`,
+	)
 	want := `{"data":{"o":{"lines":[{"sku":"A"},null],"total":12,"no":"7","__typename":"Receipt","size":null}}}`
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("answer (-want +got):\n%s", diff)

@@ -72,7 +72,7 @@ func (x *exchange) answer(req *graphqlRequest) *action.Error {
 		return err
 	}
 	if fresh && len(p.warnings) > 0 {
-		x.engine.log.WarnContext(x.request.Context(), "aliases of nested objects are looked up in the handler's answer as they are",
+		x.engine.log.WarnContext(x.request.Context(), "aliases hide nested objects of the handler's answer",
 			slog.String("request_id", x.requestID), slog.Any("aliases", p.warnings))
 	}
 	if err := x.coerce(p); err != nil {

@@ -35,7 +35,10 @@ func FuzzAnswer(f *testing.F) {
 	}
 	e := newEngine(f, Options{}, shop("http://localhost:1"))
 	r := e.current.Load().role("customer")
-	op, err := r.prepare("mutation { placeOrder(items: []) { id total a: first { sku } lines { sku parent { sku } } __typename } }", nil)
+	op, err := r.prepare(
+		"mutation { placeOrder(items: []) { id total a: first { sku } lines { sku parent { sku } } __typename } }",
+		nil,
+	)
 	if err != nil {
 		f.Fatal(err)
 	}

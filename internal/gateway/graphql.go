@@ -59,7 +59,8 @@ func parseFailed(message string) *action.Error {
 	return &action.Error{Code: action.CodeParseFailed, Message: message}
 }
 
-// serveGraphQL answers POST on a GraphQL endpoint. keepStatus gives errors their own status; otherwise it is always 200.
+// serveGraphQL answers POST on a GraphQL endpoint. keepStatus gives errors their own status; otherwise it is always
+// 200.
 func (e *Engine) serveGraphQL(w http.ResponseWriter, r *http.Request, requestID string, keepStatus bool) {
 	began := e.opt.now()
 	wk := e.work.Get().(*work) //nolint:forcetypeassert // the pool holds nothing else

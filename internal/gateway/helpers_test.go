@@ -47,7 +47,8 @@ func environment(vars map[string]string) func(string) (string, bool) {
 	}
 }
 
-// newEngine makes an engine with the metadata, which must be consistent. Without Options.Auth everybody may be anybody.
+// newEngine makes an engine with the metadata, which must be consistent. Without Options.Auth everybody may be
+// anybody.
 func newEngine(t testing.TB, o Options, md *metadata.Metadata) *Engine {
 	t.Helper()
 	e, inconsistencies := loadEngine(t, o, md)

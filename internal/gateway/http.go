@@ -70,6 +70,8 @@ func (e *Engine) route(w http.ResponseWriter, r *http.Request, requestID string)
 	case get && path == "/v1/graphql":
 		err := &action.Error{Code: action.CodeNotSupported, Message: "PersistedQueryNotSupported"}
 		writeJSON(w, http.StatusOK, err.AppendGraphQL(nil, false))
+	case post && isAPI(path) && e.api.Load() != nil:
+		(*e.api.Load()).ServeHTTP(w, r)
 	case get && path == "/":
 		e.serveLanding(w)
 	default:
@@ -151,7 +153,9 @@ func (e *Engine) serveConfig(w http.ResponseWriter, r *http.Request) {
 }
 
 // logHTTP writes one line per request: who asked for what and how it went, nothing of the content.
-func (e *Engine) logHTTP(r *http.Request, requestID string, status int, role string, failed *action.Error, took time.Duration) {
+func (e *Engine) logHTTP(
+	r *http.Request, requestID string, status int, role string, failed *action.Error, took time.Duration,
+) {
 	ctx := r.Context()
 	level := slog.LevelInfo
 	if !e.log.Enabled(ctx, level) {

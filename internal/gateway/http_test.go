@@ -51,10 +51,20 @@ func TestAccess(t *testing.T) {
 		{"wrong", "", "/v1/graphql", false, map[string]string{"X-Hasura-Admin-Secret": "x"}, 200, invalid},
 		{"right", "", "/v1/graphql", false, secret, 200, ""},
 		{"old name", "", "/v1/graphql", false, map[string]string{"X-Hasura-Access-Key": "s"}, 200, ""},
-		{"right, other role", "", "/v1/graphql", false, map[string]string{"X-Hasura-Admin-Secret": "s", "X-Hasura-Role": "user"}, 200, ""},
-		{"right, unknown role", "", "/v1/graphql", false, map[string]string{"X-Hasura-Admin-Secret": "s", "X-Hasura-Role": "ghost"}, 200, "field 'a' not found in type: 'query_root'"},
+		{
+			"right, other role", "", "/v1/graphql", false,
+			map[string]string{"X-Hasura-Admin-Secret": "s", "X-Hasura-Role": "user"}, 200, "",
+		},
+		{
+			"right, unknown role", "", "/v1/graphql", false,
+			map[string]string{"X-Hasura-Admin-Secret": "s", "X-Hasura-Role": "ghost"}, 200,
+			"field 'a' not found in type: 'query_root'",
+		},
 		{"unauthorized role", "user", "/v1/graphql", false, nil, 200, ""},
-		{"unauthorized role cannot be changed", "ghost", "/v1/graphql", false, map[string]string{"X-Hasura-Role": "user"}, 200, "field 'a' not found in type: 'query_root'"},
+		{
+			"unauthorized role cannot be changed", "ghost", "/v1/graphql", false,
+			map[string]string{"X-Hasura-Role": "user"}, 200, "field 'a' not found in type: 'query_root'",
+		},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
@@ -70,7 +80,8 @@ func TestAccess(t *testing.T) {
 				}
 				return
 			}
-			if message, _, path := firstError(t, w.Body.String()); message != c.message || !strings.HasPrefix(path, "$") {
+			if message, _, path := firstError(t, w.Body.String()); message != c.message ||
+				!strings.HasPrefix(path, "$") {
 				t.Errorf("got %s", w.Body)
 			}
 		})
@@ -104,7 +115,11 @@ func TestEndpoints(t *testing.T) {
 		{"GET", "/nope", nil, 404, missing, ""},
 		{"POST", "/", nil, 404, missing, ""},
 		{"PUT", "/v1/graphql", nil, 404, missing, ""},
-		{"GET", "/v1/graphql", nil, 200, `{"errors":[{"message":"PersistedQueryNotSupported","extensions":{"path":"$","code":"not-supported"}}]}`, ""},
+		{
+			"GET", "/v1/graphql", nil, 200,
+			`{"errors":[{"message":"PersistedQueryNotSupported","extensions":{"path":"$","code":"not-supported"}}]}`,
+			"",
+		},
 		{
 			"GET", "/v1alpha1/config", nil, 401,
 			`{"error":"\"x-hasura-admin-secret\"/\"x-hasura-access-key\" required, but not found","path":"$","code":"access-denied"}`, "",
@@ -127,11 +142,16 @@ func TestEndpoints(t *testing.T) {
 			}
 		})
 	}
-	w := send(t, e, request{method: "GET", path: "/v1alpha1/config", header: map[string]string{"X-Hasura-Admin-Secret": "s"}})
+	w := send(
+		t,
+		e,
+		request{method: "GET", path: "/v1alpha1/config", header: map[string]string{"X-Hasura-Admin-Secret": "s"}},
+	)
 	if w.Code != 200 || !strings.Contains(w.Body.String(), `"is_allow_list_enabled":false`) {
 		t.Errorf("got %d %s", w.Code, w.Body)
 	}
-	if w := send(t, e, request{method: "GET", path: "/"}); w.Code != 200 || !strings.Contains(w.Body.String(), "serving 1 actions") {
+	if w := send(t, e, request{method: "GET", path: "/"}); w.Code != 200 ||
+		!strings.Contains(w.Body.String(), "serving 1 actions") {
 		t.Errorf("got %d %s", w.Code, w.Body)
 	}
 }
@@ -152,7 +172,8 @@ func TestRequestID(t *testing.T) {
 	}
 	w = send(t, e, request{body: `{"query":"{ a }"}`})
 	got := w.Header().Get("X-Request-Id")
-	if !regexp.MustCompile(`^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$`).MatchString(got) || forwarded[1] != got {
+	if !regexp.MustCompile(`^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$`).MatchString(got) ||
+		forwarded[1] != got {
 		t.Errorf("got %q and forwarded %q", got, forwarded)
 	}
 }

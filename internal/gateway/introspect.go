@@ -88,7 +88,9 @@ func (c *compiler) metaSelection(typeName string, sets []ast.SelectionSet) ([]*m
 	return selected, nil
 }
 
-func (c *compiler) metaField(typeName string, definitions []metaDefinition, f *mergedField) (*metaField, *action.Error) {
+func (c *compiler) metaField(
+	typeName string, definitions []metaDefinition, f *mergedField,
+) (*metaField, *action.Error) {
 	if f.Name == "__typename" {
 		return &metaField{constant: action.AppendString(nil, typeName)}, nil
 	}

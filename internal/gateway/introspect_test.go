@@ -82,12 +82,20 @@ func TestIntrospection(t *testing.T) {
 	}, metadata.Action{
 		Name: "words", Definition: metadata.ActionDefinition{Type: metadata.Query, Handler: "http://h", OutputType: "[String]"},
 	})
-	md.Rest = map[string]json.RawMessage{"graphql_schema_introspection": json.RawMessage(`{"disabled_for_roles":["shy"]}`)}
+	md.Rest = map[string]json.RawMessage{
+		"graphql_schema_introspection": json.RawMessage(`{"disabled_for_roles":["shy"]}`),
+	}
 	md.Actions[1].Permissions = append(md.Actions[1].Permissions, metadata.Permission{Role: "shy"})
 	e := newEngine(t, Options{}, md)
 	cases := []struct{ name, role, query, variables, want string }{
-		{"type", "", `{ __type(name: "Size") { kind enumValues { name description } } }`, "", `{"__type":{"kind":"ENUM","enumValues":[{"name":"SMALL","description":null},{"name":"LARGE","description":"more"}]}}`},
-		{"type by variable", "", `query($n: String!) { t: __type(name: $n) { __typename name } }`, `{"n": "Item"}`, `{"t":{"__typename":"__Type","name":"Item"}}`},
+		{
+			"type", "", `{ __type(name: "Size") { kind enumValues { name description } } }`, "",
+			`{"__type":{"kind":"ENUM","enumValues":[{"name":"SMALL","description":null},{"name":"LARGE","description":"more"}]}}`,
+		},
+		{
+			"type by variable", "", `query($n: String!) { t: __type(name: $n) { __typename name } }`, `{"n": "Item"}`,
+			`{"t":{"__typename":"__Type","name":"Item"}}`,
+		},
 		{"unknown type", "", `{ __type(name: "Nope") { name } }`, "", `{"__type":null}`},
 		{"invisible type", "clerk", `{ __type(name: "Receipt") { name } }`, "", `{"__type":null}`},
 		{
@@ -97,7 +105,10 @@ func TestIntrospection(t *testing.T) {
 				`{"name":"quote","type":{"kind":"NON_NULL","ofType":{"kind":"SCALAR","name":"Int","ofType":null}}},` +
 				`{"name":"words","type":{"kind":"NON_NULL","ofType":{"kind":"SCALAR","name":"String","ofType":null}}}]}}`,
 		},
-		{"together with an action", "", `{ quote __schema { mutationType { name } subscriptionType { name } } }`, "", `{"quote":1,"__schema":{"mutationType":{"name":"mutation_root"},"subscriptionType":null}}`},
+		{
+			"together with an action", "", `{ quote __schema { mutationType { name } subscriptionType { name } } }`,
+			"", `{"quote":1,"__schema":{"mutationType":{"name":"mutation_root"},"subscriptionType":null}}`,
+		},
 		{"no mutations", "clerk", `{ __schema { mutationType { name } } }`, "", `{"__schema":{"mutationType":null}}`},
 		{"nothing to see", "ghost", `{ no_queries_available }`, "", `{"no_queries_available":"` + noQueriesText + `"}`},
 		{"typename of the root", "ghost", `{ __typename }`, "", `{"__typename":"query_root"}`},

@@ -11,7 +11,10 @@ const landing = `<!doctype html>
 <html lang="en">
 <meta charset="utf-8">
 <title>nself gateway</title>
-<style>body{font:16px/1.5 system-ui,sans-serif;max-width:40rem;margin:4rem auto;padding:0 1rem}code{background:#eee}</style>
+<style>
+body{font:16px/1.5 system-ui,sans-serif;max-width:40rem;margin:4rem auto;padding:0 1rem}
+code{background:#eee}
+</style>
 <h1>nself gateway</h1>
 <p>Version %s, serving %d actions over GraphQL, compatible with Hasura Actions.</p>
 <ul>

@@ -82,8 +82,8 @@ func (m *schemaModel) root(name string, actions []*boundAction) *typeNode {
 	return t
 }
 
-// output is the type of a root field. Hasura shows a scalar as Scalar!, however it is wrapped; typed clients are generated
-// from that.
+// output is the type of a root field. Hasura shows a scalar as Scalar!, however it is wrapped; typed clients are
+// generated from that.
 func (m *schemaModel) output(t *action.TypeRef) *typeNode {
 	if base := t.Base(); base.Kind != action.Object {
 		return nonNull(m.named(base))

@@ -130,11 +130,20 @@ func TestProjection(t *testing.T) {
 		{"missing nested field", "first { sku }", `{"id":1,"first":{}}`, `{"first":{"sku":null}}`},
 		{"list for an object", "first { sku }", `{"id":1,"first":[{"sku":1}]}`, `{"first":[{"sku":1}]}`},
 		{"object for a list", "lines { sku }", `{"id":1,"lines":{"sku":1}}`, `{"lines":{"sku":1}}`},
-		{"scalars in a list", "lines { sku }", `{"id":1,"lines":[1,{"sku":1},"x",null,true]}`, `{"lines":[{"sku":1},null]}`},
+		{
+			"scalars in a list", "lines { sku }", `{"id":1,"lines":[1,{"sku":1},"x",null,true]}`,
+			`{"lines":[{"sku":1},null]}`,
+		},
 		{"nested lists", "lines { sku }", `{"id":1,"lines":[[{"sku":1}],[]]}`, `{"lines":[[{"sku":1}],[]]}`},
-		{"recursion", "first { parent { parent { sku } } }", `{"id":1,"first":{"parent":{"parent":{"sku":3}}}}`, `{"first":{"parent":{"parent":{"sku":3}}}}`},
+		{
+			"recursion", "first { parent { parent { sku } } }", `{"id":1,"first":{"parent":{"parent":{"sku":3}}}}`,
+			`{"first":{"parent":{"parent":{"sku":3}}}}`,
+		},
 		{"object in a scalar", "total", `{"id":1,"total":{"a":[1, 2]}}`, `{"total":{"a":[1, 2]}}`},
-		{"type names", "__typename first { t: __typename }", `{"id":1,"first":{}}`, `{"__typename":"Receipt","first":{"t":"Line"}}`},
+		{
+			"type names", "__typename first { t: __typename }", `{"id":1,"first":{}}`,
+			`{"__typename":"Receipt","first":{"t":"Line"}}`,
+		},
 		{"escaped keys", "total", `{"id":1,"t\u006ftal":4}`, `{"total":4}`},
 		{"braces in strings", "total", `{"id":1,"a":"}{\"","total":4}`, `{"total":4}`},
 	}
@@ -164,8 +173,14 @@ func TestHandlerErrors(t *testing.T) {
 		{"null extensions", `{"message":"m","code":"c","extensions":null}`, "m", `{"path":"$","code":"c"}`},
 		{"escapes", `{"message":"a\"\u00e9"}`, `a\"é`, `{"path":"$","code":"unexpected"}`},
 		{"no message", `{"code":"c"}`, reader + `key \"message\" not found`, `{"path":"$","code":"parse-failed"}`},
-		{"message not a string", `{"message":1}`, reader + `key \"message\" not found`, `{"path":"$","code":"parse-failed"}`},
-		{"not an object", `[1]`, reader + `expected Object, but encountered Array`, `{"path":"$","code":"parse-failed"}`},
+		{
+			"message not a string", `{"message":1}`, reader + `key \"message\" not found`,
+			`{"path":"$","code":"parse-failed"}`,
+		},
+		{
+			"not an object", `[1]`, reader + `expected Object, but encountered Array`,
+			`{"path":"$","code":"parse-failed"}`,
+		},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
@@ -189,8 +204,7 @@ func TestHandlerErrors(t *testing.T) {
 func TestFirstErrorAborts(t *testing.T) {
 	t.Parallel()
 	var calls []string // handlers run one after another, so no lock
-	var url string
-	url = handlerServer(t, func(w http.ResponseWriter, r *http.Request, payload string) {
+	url := handlerServer(t, func(w http.ResponseWriter, r *http.Request, payload string) {
 		var p struct{ Input struct{ X int } }
 		if err := json.Unmarshal([]byte(payload), &p); err != nil {
 			t.Error(err)
@@ -285,7 +299,13 @@ func TestInternalCauses(t *testing.T) {
 				t.Fatal(err)
 			}
 			if string(internal.Error) != c.cause || string(internal.Response.Body) != c.body {
-				t.Errorf("got cause %s and body %s, want %s and %s", internal.Error, internal.Response.Body, c.cause, c.body)
+				t.Errorf(
+					"got cause %s and body %s, want %s and %s",
+					internal.Error,
+					internal.Response.Body,
+					c.cause,
+					c.body,
+				)
 			}
 		})
 	}

@@ -57,9 +57,10 @@ func (s *snapshot) role(name string) *roleSchema {
 }
 
 // build makes a snapshot of what is consistent.
-func (e *Engine) build(md *metadata.Metadata) (*snapshot, error) {
-	inconsistencies, consistent := metadata.Inconsistencies(md, metadata.Facts{LookupEnv: e.opt.Lookup})
-	b := &builder{engine: e, types: newTypeTable(&consistent.CustomTypes)}
+func (e *Engine) build(md *metadata.Metadata, facts metadata.Facts) (*snapshot, error) {
+	facts.LookupEnv = e.opt.Lookup
+	inconsistencies, consistent := metadata.Inconsistencies(md, facts)
+	b := &builder{engine: e, types: newTypeTable(&consistent.CustomTypes, facts.Scalars)}
 	s := &snapshot{roles: map[string]*roleSchema{}, inconsistencies: inconsistencies}
 	for i := range consistent.Actions {
 		m := &consistent.Actions[i]
@@ -159,7 +160,8 @@ func (b *builder) bind(m *metadata.Action) (*boundAction, error) {
 	for _, arg := range d.Arguments {
 		ref := b.types.outer(arg.Type)
 		if ref == nil {
-			return nil, fmt.Errorf("the type: %q is not defined in custom types or it is not a scalar/enum/input_object", arg.Type)
+			return nil, fmt.Errorf(
+				"the type: %q is not defined in custom types or it is not a scalar/enum/input_object", arg.Type)
 		}
 		args = append(args, &action.Field{Name: arg.Name, Description: arg.Description, Type: ref})
 	}

@@ -57,7 +57,8 @@ func appendTrace(dst []webhook.Field, client http.Header) []webhook.Field {
 	if trace == "" {
 		trace = hexID(32)
 	}
-	dst = append(dst, webhook.Field{Name: "X-B3-TraceId", Value: trace}, webhook.Field{Name: "X-B3-SpanId", Value: hexID(16)})
+	dst = append(dst,
+		webhook.Field{Name: "X-B3-TraceId", Value: trace}, webhook.Field{Name: "X-B3-SpanId", Value: hexID(16)})
 	if parent := get("X-B3-Spanid"); parent != "" {
 		dst = append(dst, webhook.Field{Name: "X-B3-ParentSpanId", Value: parent})
 	}

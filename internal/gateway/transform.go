@@ -80,8 +80,8 @@ func transformFailed(message string, err error) *action.Error {
 	return e
 }
 
-// appendTransformed appends the rewritten call as JSON. Values of headers that carry credentials stay out: in development
-// mode every role sees this.
+// appendTransformed appends the rewritten call as JSON. Values of headers that carry credentials stay out: in
+// development mode every role sees this.
 func (d *callDetails) appendTransformed(dst []byte) []byte {
 	if d.transformed == nil {
 		return append(dst, "null"...)

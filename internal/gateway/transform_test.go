@@ -23,14 +23,22 @@ func TestGuideHeaders(t *testing.T) {
 	e := newEngine(t, Options{Lookup: environment(map[string]string{"HASURA_ADMIN_SECRET": "s"})},
 		one(url, func(d *metadata.ActionDefinition) {
 			d.Headers = []metadata.Header{{Name: "X-Hasura-Admin-Secret", ValueFromEnv: "HASURA_ADMIN_SECRET"}}
-			d.RequestTransform = json.RawMessage(`{"version":2,"template_engine":"Kriti","request_headers":{"add_headers":{
+			d.RequestTransform = json.RawMessage(
+				`{"version":2,"template_engine":"Kriti","request_headers":{"add_headers":{
 				"X-Hasura-Role":"{{$session_variables['x-hasura-role']}}",
-				"X-Hasura-User-Id":"{{$session_variables?['x-hasura-user-id'] ?? \"\"}}"}}}`)
+				"X-Hasura-User-Id":"{{$session_variables?['x-hasura-user-id'] ?? \"\"}}"}}}`,
+			)
 		}))
-	send(t, e, request{body: `{"query":"{ a }"}`, header: map[string]string{"X-Hasura-Role": "user", "X-Hasura-User-Id": "7"}})
+	send(
+		t,
+		e,
+		request{body: `{"query":"{ a }"}`, header: map[string]string{"X-Hasura-Role": "user", "X-Hasura-User-Id": "7"}},
+	)
 	want := []string{"user", "7", "s", "application/json"}
 	have := []string{
-		got.Get("X-Hasura-Role"), got.Get("X-Hasura-User-Id"), got.Get("X-Hasura-Admin-Secret"), got.Get("Content-Type"),
+		got.Get(
+			"X-Hasura-Role",
+		), got.Get("X-Hasura-User-Id"), got.Get("X-Hasura-Admin-Secret"), got.Get("Content-Type"),
 	}
 	if diff := cmp.Diff(want, have); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
@@ -92,12 +100,18 @@ func TestTransformToGet(t *testing.T) {
 	t.Parallel()
 	var got string
 	url := handlerServer(t, func(w http.ResponseWriter, r *http.Request, payload string) {
-		got = r.Method + " " + r.URL.String() + " " + r.Header.Get("Content-Type") + r.Header.Get("Content-Length") + payload
+		got = r.Method + " " + r.URL.String() + " " + r.Header.Get(
+			"Content-Type",
+		) + r.Header.Get(
+			"Content-Length",
+		) + payload
 		answer(200, "1")(w, r, payload)
 	})
 	e := newEngine(t, Options{}, one(url, func(d *metadata.ActionDefinition) {
-		d.RequestTransform = json.RawMessage(`{"version":2,"method":"GET","body":{"action":"remove"},"query_params":{"a":"b c"},
-			"request_headers":{"remove_headers":["Content-Type"]}}`)
+		d.RequestTransform = json.RawMessage(
+			`{"version":2,"method":"GET","body":{"action":"remove"},"query_params":{"a":"b c"},
+			"request_headers":{"remove_headers":["Content-Type"]}}`,
+		)
 	}))
 	if body := query(t, e, "", "{ a }", ""); body != `{"data":{"a":1}}` || got != "GET /?a=b%20c " {
 		t.Errorf("got %s after %q", body, got)
@@ -121,7 +135,8 @@ func TestTransformFailures(t *testing.T) {
 		var faults []struct {
 			Code string `json:"error_code"`
 		}
-		if err := json.Unmarshal(got.Errors[0].Extensions.Internal, &faults); err != nil || len(faults) != 1 || faults[0].Code == "" {
+		if err := json.Unmarshal(got.Errors[0].Extensions.Internal, &faults); err != nil || len(faults) != 1 ||
+			faults[0].Code == "" {
 			t.Errorf("%s: got %s", message, body)
 		}
 		if got.Errors[0].Message != message || got.Errors[0].Extensions.Code != "unexpected" {
@@ -143,9 +158,13 @@ func TestResponseTransform(t *testing.T) {
 		{404, `{"error":"gone"}`, `{"errors":[{"message":"gone","extensions":{"path":"$","code":"up"}}]}`},
 		{404, `<html>`, `{"errors":[{"message":"failed","extensions":{"path":"$","code":"up"}}]}`},
 	} {
-		e := newEngine(t, Options{}, one(handlerServer(t, answer(c.status, c.body)), func(d *metadata.ActionDefinition) {
-			d.ResponseTransform = template
-		}))
+		e := newEngine(
+			t,
+			Options{},
+			one(handlerServer(t, answer(c.status, c.body)), func(d *metadata.ActionDefinition) {
+				d.ResponseTransform = template
+			}),
+		)
 		if diff := cmp.Diff(c.want, query(t, e, "", "{ a }", "")); diff != "" {
 			t.Errorf("(-want +got):\n%s", diff)
 		}
@@ -180,10 +199,12 @@ func TestInconsistent(t *testing.T) {
 		if message, _, _ := firstError(t, query(t, e, "", "{ b }", "")); message != "field 'b' not found in type: 'query_root'" {
 			t.Errorf("got %s", message)
 		}
-		if w := send(t, e, request{method: "GET", path: "/healthz"}); w.Body.String() != "WARN: inconsistent objects in schema" || w.Code != 200 {
+		if w := send(t, e, request{method: "GET", path: "/healthz"}); w.Body.String() != "WARN: inconsistent objects in schema" ||
+			w.Code != 200 {
 			t.Errorf("got %d %s", w.Code, w.Body)
 		}
-		if w := send(t, e, request{method: "GET", path: "/healthz?strict=true"}); w.Body.String() != "ERROR: inconsistent objects in schema" || w.Code != 500 {
+		if w := send(t, e, request{method: "GET", path: "/healthz?strict=true"}); w.Body.String() != "ERROR: inconsistent objects in schema" ||
+			w.Code != 500 {
 			t.Errorf("got %d %s", w.Code, w.Body)
 		}
 	}

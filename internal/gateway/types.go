@@ -11,13 +11,20 @@ type typeTable struct {
 	postgres map[string]*action.Type
 }
 
-// newTypeTable declares all types and then fills in their fields, which may refer to each other.
-func newTypeTable(custom *metadata.CustomTypes) *typeTable {
+// newTypeTable declares all types and then fills in their fields, which may refer to each other. scalars are those of the
+// databases; nil means those of every Postgres.
+func newTypeTable(custom *metadata.CustomTypes, scalars []string) *typeTable {
 	t := &typeTable{declared: map[string]*action.Type{}, postgres: map[string]*action.Type{}}
 	for _, builtin := range action.Builtins() {
 		t.declared[builtin.Name] = builtin
 	}
-	for _, name := range metadata.PostgresScalars() {
+	if scalars == nil {
+		scalars = metadata.PostgresScalars()
+	}
+	for _, name := range scalars {
+		if t.declared[name] != nil { // GraphQL's own
+			continue
+		}
 		t.postgres[name] = &action.Type{Kind: action.PostgresScalar, Name: name}
 	}
 	declare := func(kind action.Kind, name, description string) *action.Type {

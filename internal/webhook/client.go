@@ -74,8 +74,8 @@ func (c *Client) Target(url string) (*Target, error) {
 	return t, nil
 }
 
-// requestable makes sure that a URL can stand in a request line as it is: nothing in it ends the line or the URL, and the
-// path is not empty.
+// requestable makes sure that a URL can stand in a request line as it is: nothing in it ends the line or the URL, and
+// the path is not empty.
 func requestable(url string) (string, error) {
 	for i := range len(url) {
 		if c := url[i]; c <= ' ' || c == 0x7f {

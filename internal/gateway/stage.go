@@ -1,0 +1,45 @@
+package gateway
+
+import (
+	"log/slog"
+	"net/http"
+	"slices"
+
+	"github.com/nself-org/nself/internal/metadata"
+)
+
+// Staged is metadata that is ready to serve and not yet served: what a change would lead to can be looked at before it
+// is made.
+type Staged struct{ snapshot *snapshot }
+
+// Stage prepares metadata. What cannot be served is left out and reported. facts are what consistency depends on outside
+// of the metadata; its LookupEnv is not used, variables come from Options. The metadata must not be changed afterwards.
+func (e *Engine) Stage(md *metadata.Metadata, facts metadata.Facts) (*Staged, error) {
+	s, err := e.build(md, facts)
+	if err != nil {
+		return nil, err
+	}
+	return &Staged{snapshot: s}, nil
+}
+
+// Inconsistencies returns what is left out, and why.
+func (s *Staged) Inconsistencies() []metadata.Inconsistency { return slices.Clone(s.snapshot.inconsistencies) }
+
+// Report adds inconsistencies that are known to the caller only, in front of the others. It may be called before Swap only.
+func (s *Staged) Report(more ...metadata.Inconsistency) {
+	s.snapshot.inconsistencies = append(slices.Clone(more), s.snapshot.inconsistencies...)
+}
+
+// Swap serves staged metadata from now on. Requests under way end with the metadata they began with.
+func (e *Engine) Swap(staged *Staged) {
+	s := staged.snapshot
+	e.current.Store(s)
+	e.log.Info("metadata loaded", slog.Int("actions", len(s.actions)), slog.Int("roles", len(s.roles)),
+		slog.Int("inconsistencies", len(s.inconsistencies)))
+}
+
+// MountAPI lets h answer POST on /v1/metadata, /v1/query and /v2/query. Without it they do not exist.
+func (e *Engine) MountAPI(h http.Handler) { e.api.Store(&h) }
+
+// isAPI tells whether a path is one of the metadata API's.
+func isAPI(path string) bool { return path == "/v1/metadata" || path == "/v1/query" || path == "/v2/query" }
