@@ -198,6 +198,12 @@ func (p *planner) file(f scaffold.File) {
 		c.entry = Entry{Path: f.Path, Owner: f.Owner, Mode: Mode(f.Mode), SHA256: hashOf(f.Data)}
 		c.Action, c.Reason = ownAction(f, n, e, c.entry.SHA256)
 		c.entry.Kept = c.Reason == kept
+		if c.entry.Kept && p.Choice == ForceAll { // forcing is how a user takes back having kept a version
+			c.Action, c.Reason, c.entry.Kept = Conflict, "you kept your version before", false
+			if len(p.Only) > 0 && !slices.Contains(p.Only, c.Path) {
+				c.Action, c.Reason, c.entry.Kept = Unchanged, kept, true
+			}
+		}
 	}
 	p.add(c, n)
 }
