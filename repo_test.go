@@ -47,8 +47,8 @@ func TestDependenciesPointOneWay(t *testing.T) {
 	layers := [][]string{ // lowest first
 		{"errdefs"},
 		{"kriti", "mailcatcher", "migrate", "ports"},
-		{"action", "env", "metadata", "transform", "auth"},
-		{"actioncall", "webhook", "compose", "codegen", "stack"},
+		{"action", "env", "metadata", "transform"},
+		{"actioncall", "actionlog", "auth", "webhook", "compose", "codegen", "declare", "stack"},
 		{"gateway", "scaffold"},
 		{"build", "doctor", "stack/native"},
 		{"ui"},
