@@ -21,8 +21,7 @@ type Engine struct {
 	client  *webhook.Client
 	current atomic.Pointer[snapshot]
 	work    sync.Pool
-
-	api      atomic.Pointer[http.Handler] // nil until MountAPI
+	api     atomic.Pointer[http.Handler] // nil until MountAPI
 
 	draining atomic.Bool
 	inFlight atomic.Int64
@@ -60,17 +59,12 @@ func New(o Options) (*Engine, error) {
 // Load replaces the metadata. Requests under way end with the metadata they began with. What cannot be served is left
 // out and reported; everything else is served. The metadata must not be changed afterwards.
 func (e *Engine) Load(md *metadata.Metadata) ([]metadata.Inconsistency, error) {
-	s, err := e.build(md)
+	staged, err := e.Stage(md, metadata.Facts{})
 	if err != nil {
 		return nil, err
 	}
-	e.current.Store(s)
-	e.log.Info("metadata loaded", slog.Int("actions", len(s.actions)), slog.Int("roles", len(s.roles)),
-		slog.Int("inconsistencies", len(s.inconsistencies)))
-	for _, i := range s.inconsistencies {
-		e.log.Warn("metadata is inconsistent", slog.String("object", i.Name), slog.String("reason", i.Reason))
-	}
-	return s.inconsistencies, nil
+	e.Swap(staged)
+	return staged.Inconsistencies(), nil
 }
 
 // enter counts a request in, unless the engine is draining.

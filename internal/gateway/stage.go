@@ -23,7 +23,9 @@ func (e *Engine) Stage(md *metadata.Metadata, facts metadata.Facts) (*Staged, er
 }
 
 // Inconsistencies returns what is left out, and why.
-func (s *Staged) Inconsistencies() []metadata.Inconsistency { return slices.Clone(s.snapshot.inconsistencies) }
+func (s *Staged) Inconsistencies() []metadata.Inconsistency {
+	return slices.Clone(s.snapshot.inconsistencies)
+}
 
 // Report adds inconsistencies that are known to the caller only, in front of the others. It may be called before Swap only.
 func (s *Staged) Report(more ...metadata.Inconsistency) {
@@ -36,10 +38,15 @@ func (e *Engine) Swap(staged *Staged) {
 	e.current.Store(s)
 	e.log.Info("metadata loaded", slog.Int("actions", len(s.actions)), slog.Int("roles", len(s.roles)),
 		slog.Int("inconsistencies", len(s.inconsistencies)))
+	for _, i := range s.inconsistencies {
+		e.log.Warn("metadata is inconsistent", slog.String("object", i.Name), slog.String("reason", i.Reason))
+	}
 }
 
 // MountAPI lets h answer POST on /v1/metadata, /v1/query and /v2/query. Without it they do not exist.
 func (e *Engine) MountAPI(h http.Handler) { e.api.Store(&h) }
 
 // isAPI tells whether a path is one of the metadata API's.
-func isAPI(path string) bool { return path == "/v1/metadata" || path == "/v1/query" || path == "/v2/query" }
+func isAPI(path string) bool {
+	return path == "/v1/metadata" || path == "/v1/query" || path == "/v2/query"
+}
