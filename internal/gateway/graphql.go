@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -96,7 +97,7 @@ func (x *exchange) run(w http.ResponseWriter) (failed *action.Error) {
 		return err
 	}
 	x.session = session
-	x.cookies = session.SetCookies
+	x.cookies = slices.Clip(session.SetCookies) // a session may be shared: appending must copy
 	x.schema = e.current.Load().role(session.Role)
 	if !action.ValidJSON(x.body) {
 		err := &action.Error{Code: action.CodeInvalidJSON, Message: "Error in $: not a valid json value"}
