@@ -2,9 +2,9 @@ package native
 
 import (
 	"errors"
-	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -111,19 +111,31 @@ func TestSourcesOfGoService(t *testing.T) {
 	}
 }
 
-func TestBrokenPostmasterFile(t *testing.T) {
+func TestStalePostmasterFile(t *testing.T) {
 	t.Parallel()
-	for i, text := range []string{"", "text\n", "-4\n", "999999999\n", "1\n", fmt.Sprintf("%d\n", os.Getpid())} {
+	own := strconv.Itoa(os.Getpid())
+	parent := strconv.Itoa(os.Getppid())
+	for in, want := range map[string]string{
+		"":                       "", // removed
+		"text\n":                 "",
+		"0\n":                    "",
+		"999999999\nrest\nkey\n": "999999999\nrest\nkey\n", // for Postgres to judge
+		parent + "\nrest\nkey\n": own + "\nrest\nkey\n",    // a stranger
+	} {
 		dir := t.TempDir()
 		path := filepath.Join(dir, "postmaster.pid")
-		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		if err := os.WriteFile(path, []byte(in), 0o600); err != nil {
 			t.Fatal(err)
 		}
 		if err := clearPostmaster(dir); err != nil {
-			t.Errorf("%d: %v", i, err)
+			t.Errorf("%q: %v", in, err)
 		}
-		if _, err := os.Stat(path); !os.IsNotExist(err) {
-			t.Errorf("%d: the file with %q is still there", i, text)
+		b, err := os.ReadFile(path)
+		if err != nil && !os.IsNotExist(err) {
+			t.Fatal(err)
+		}
+		if string(b) != want {
+			t.Errorf("%q became %q, want %q", in, b, want)
 		}
 	}
 }

@@ -370,37 +370,3 @@ func quoteLiteral(s string) string {
 	}
 	return "'" + s + "'"
 }
-
-// clearPostmaster makes sure that no server runs on the data, and removes a pid file that would stop the next one from
-// starting although its process is gone or is another program by now.
-func clearPostmaster(data string) error {
-	path := filepath.Join(data, "postmaster.pid")
-	b, err := os.ReadFile(path)
-	if errors.Is(err, os.ErrNotExist) {
-		return nil
-	}
-	if err != nil {
-		return fmt.Errorf("read %s: %w", path, err)
-	}
-	first, _, _ := strings.Cut(string(b), "\n")
-	pid, err := strconv.Atoi(strings.TrimSpace(first))
-	if pid < 0 {
-		pid = -pid // how single-user mode writes it
-	}
-	if err == nil && pid > 1 && alive(pid) && !zombie(pid) {
-		switch wd := workingDir(pid); {
-		case wd != "" && sameDir(wd, data):
-			if !stopPostmaster(pid) {
-				return errdefs.As(errdefs.ErrUnavailable, fmt.Errorf("postgres: process %d still runs on %s", pid, data))
-			}
-		case wd == "" && postgresNamed(pid):
-			return errdefs.As(errdefs.ErrUnavailable, errdefs.WithHint(
-				fmt.Errorf("postgres: process %d of another user may run on %s", pid, data),
-				fmt.Sprintf("end process %d if it does, or remove %s", pid, path)))
-		}
-	}
-	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
-		return fmt.Errorf("remove the stale %s: %w", path, err)
-	}
-	return nil
-}

@@ -89,3 +89,22 @@ func workingDir(pid int) string {
 	}
 	return d
 }
+
+// workingIn lists the processes whose current folder is dir.
+func workingIn(dir string) []int {
+	real, err := filepath.EvalSymlinks(dir)
+	if err != nil {
+		return nil
+	}
+	entries, err := os.ReadDir("/proc")
+	if err != nil {
+		return nil
+	}
+	var pids []int
+	for _, e := range entries {
+		if pid, err := strconv.Atoi(e.Name()); err == nil && pid != os.Getpid() && workingDir(pid) == real {
+			pids = append(pids, pid)
+		}
+	}
+	return pids
+}

@@ -55,3 +55,6 @@ func workingDir(pid int) string {
 	}
 	return d
 }
+
+// workingIn is empty: looking at every process is slow here, and Postgres checks its shared memory by itself.
+func workingIn(string) []int { return nil }

@@ -211,6 +211,39 @@ func TestStrangersAreLeftAlone(t *testing.T) {
 	}
 }
 
+// TestKilledPostmaster kills the database server under a query that goes on for long in its own process. The server must
+// come back, with its data, and the old process must be gone by then.
+func TestKilledPostmaster(t *testing.T) {
+	t.Parallel()
+	p := newProject(t)
+	p.mustUp(t, stack.Postgres)
+	p.psql(t, "CREATE TABLE kept (id int); INSERT INTO kept VALUES (7)")
+	busy := make(chan struct{})
+	go func() {
+		defer close(busy)
+		_, _ = p.driver(t).Exec(context.WithoutCancel(t.Context()), stack.ExecOptions{
+			Service: stack.Postgres, Command: []string{"psql", "-XAtqc", "SELECT count(*) FROM generate_series(1, 10000000000)"},
+		})
+	}()
+	eventually(t, "the long query runs", func() bool {
+		return p.psql(t, "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'SELECT count(*) FROM generate%'") == "1"
+	})
+	if err := syscall.Kill(p.state(t, stack.Postgres).PID, syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	<-busy
+	eventually(t, "postgres is back", func() bool {
+		s := p.state(t, stack.Postgres)
+		return s.State == stack.StateHealthy && s.Restarts > 0
+	})
+	if got := p.psql(t, "SELECT id FROM kept"); got != "7" {
+		t.Errorf("the row is %q, want 7", got)
+	}
+	if s := p.state(t, stack.Postgres); s.Restarts != 1 {
+		t.Errorf("postgres was started %d times more, want once", s.Restarts)
+	}
+}
+
 func TestBrokenStateFile(t *testing.T) {
 	t.Parallel()
 	p := newProject(t)

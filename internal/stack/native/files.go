@@ -6,33 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"slices"
-	"strings"
-
-	psprocess "github.com/shirou/gopsutil/v4/process"
 )
-
-func postgresNamed(pid int) bool {
-	p, err := psprocess.NewProcess(int32(pid)) //nolint:gosec // process ids fit
-	if err != nil {
-		return false
-	}
-	name, err := p.Name()
-	return err == nil && strings.HasPrefix(name, "postgres")
-}
-
-// isPostmaster tells a database server from the single-user and bootstrap processes of initdb.
-func isPostmaster(pid int) bool {
-	p, err := psprocess.NewProcess(int32(pid)) //nolint:gosec // process ids fit
-	if err != nil || !postgresNamed(pid) {
-		return false
-	}
-	args, err := p.CmdlineSlice()
-	if err != nil {
-		return false
-	}
-	return !slices.Contains(args, "--single") && !slices.Contains(args, "--boot") && !slices.Contains(args, "--check")
-}
 
 // syncFolder writes every file below dir to the disk. It is an extra against power failure and reports nothing.
 func syncFolder(dir string) {
