@@ -61,6 +61,7 @@ func serve(ctx context.Context, getenv func(string) string, stdout io.Writer) er
 		return err
 	}
 	defer db.Close()
+	cache.LogTo(log)
 	redis, err := cache.Open(cfg.RedisURL)
 	if err != nil {
 		return err

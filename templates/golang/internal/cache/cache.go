@@ -40,6 +40,16 @@ func Open(url config.Secret) (*redis.Client, error) {
 	return redis.NewClient(opts), nil
 }
 
+// LogTo sends what the Redis client itself has to say, such as lost connections, to log instead of standard error. It
+// holds for the whole process, because the client has one logger.
+func LogTo(log *slog.Logger) { redis.SetLogger(clientLog{log}) }
+
+type clientLog struct{ log *slog.Logger }
+
+func (c clientLog) Printf(ctx context.Context, format string, args ...any) {
+	c.log.WarnContext(ctx, "redis client", slog.String("detail", fmt.Sprintf(format, args...)))
+}
+
 // Cache stores values as JSON under a common prefix. It is safe for concurrent use.
 type Cache struct {
 	client *redis.Client

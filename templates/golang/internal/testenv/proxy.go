@@ -1,6 +1,7 @@
 package testenv
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -156,6 +157,8 @@ func serveConns(t testing.TB, ln net.Listener, serve func(net.Conn)) {
 			if err != nil {
 				continue
 			}
+			// A client that leaves its connection open must not keep the test from ending.
+			context.AfterFunc(t.Context(), func() { _ = conn.Close() })
 			wg.Go(func() {
 				defer conn.Close()
 				serve(conn)
