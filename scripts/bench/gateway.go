@@ -36,7 +36,7 @@ const (
 
 // gateway measures the engine against a bare httputil.ReverseProxy in front of the same handler.
 func (b *bench) gateway() error {
-	fmt.Println("gateway against a bare httputil.ReverseProxy, same handler, processes of their own")
+	fmt.Println("gateway against httputil.ReverseProxy, same handler, processes of their own")
 	handler, err := startSelf("serve-handler")
 	if err != nil {
 		return err
@@ -47,31 +47,38 @@ func (b *bench) gateway() error {
 		return err
 	}
 	defer proxy.stop()
+	pooled, err := startSelf("serve-pooled-proxy", handler.addr)
+	if err != nil {
+		return err
+	}
+	defer pooled.stop()
 	gateway, err := startSelf("serve-gateway", handler.addr)
 	if err != nil {
 		return err
 	}
 	defer gateway.stop()
 
-	var p, g load
+	servers := []*server{gateway, proxy, pooled}
+	loads := make([]load, len(servers))
 	for round := range gatewayRounds + 1 {
-		one, err := proxy.load()
-		if err != nil {
-			return err
-		}
-		two, err := gateway.load()
-		if err != nil {
-			return err
-		}
-		if round > 0 { // the first warms up
-			p.add(one)
-			g.add(two)
+		for i, s := range servers {
+			one, err := s.load()
+			if err != nil {
+				return err
+			}
+			if round > 0 { // the first warms up
+				loads[i].add(one)
+			}
 		}
 	}
-	row("CPU per request", fmt.Sprintf("%.1f µs", g.cpuMicros()), fmt.Sprintf("proxy %.1f µs", p.cpuMicros()),
-		fmt.Sprintf("ratio %.2f", g.cpuMicros()/p.cpuMicros()))
-	row("requests per second", fmt.Sprintf("%.0f", g.rate()), fmt.Sprintf("proxy %.0f", p.rate()),
-		fmt.Sprintf("ratio %.2f", g.rate()/p.rate()))
+	g := &loads[0]
+	for i, name := range []string{"bare proxy", "proxy with a pooled transport"} {
+		p := &loads[i+1]
+		row("CPU per request", fmt.Sprintf("%.1f µs", g.cpuMicros()), fmt.Sprintf("%s %.1f µs", name, p.cpuMicros()),
+			fmt.Sprintf("ratio %.2f", g.cpuMicros()/p.cpuMicros()))
+		row("requests per second", fmt.Sprintf("%.0f", g.rate()), fmt.Sprintf("%s %.0f", name, p.rate()),
+			fmt.Sprintf("ratio %.2f", g.rate()/p.rate()))
+	}
 	return nil
 }
 
@@ -211,13 +218,16 @@ func serveHandler() error {
 	}))
 }
 
-// serveProxy is the yardstick: the standard library's reverse proxy with enough idle connections to be fair.
-func serveProxy(handler string) error {
+// serveProxy is the yardstick: the standard library's reverse proxy, bare, or with enough idle connections that it need
+// not dial, which its default of two for each host makes it do under load.
+func serveProxy(handler string, pooled bool) error {
 	target, err := url.Parse("http://" + handler)
 	if err != nil {
 		return err
 	}
 	proxy := httputil.NewSingleHostReverseProxy(target)
-	proxy.Transport = &http.Transport{MaxIdleConnsPerHost: 4 * gatewayClients}
+	if pooled {
+		proxy.Transport = &http.Transport{MaxIdleConnsPerHost: 4 * gatewayClients}
+	}
 	return serve(proxy)
 }

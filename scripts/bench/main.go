@@ -19,7 +19,10 @@ func main() {
 		exit(serveHandler())
 	}
 	if flag.NArg() == 2 && flag.Arg(0) == "serve-proxy" {
-		exit(serveProxy(flag.Arg(1)))
+		exit(serveProxy(flag.Arg(1), false))
+	}
+	if flag.NArg() == 2 && flag.Arg(0) == "serve-pooled-proxy" {
+		exit(serveProxy(flag.Arg(1), true))
 	}
 	if flag.NArg() == 2 && flag.Arg(0) == "serve-gateway" {
 		exit(serveGateway(flag.Arg(1)))
@@ -55,7 +58,7 @@ type bench struct {
 
 // row prints one figure beside its limit or its counterpart.
 func row(what, measured, against, ratio string) {
-	fmt.Printf("  %-34s %12s   %-34s %s\n", what, measured, against, ratio)
+	fmt.Printf("  %-24s %10s   %-46s %s\n", what, measured, against, ratio)
 }
 
 func median(d []time.Duration) time.Duration {
