@@ -16,20 +16,27 @@ type documented struct {
 	name string
 	// migrations names folders of templates/hasura/migrations/default; actions may share them.
 	migrations []string
-	// golang names the files of templates/golang that this action alone needs.
-	golang []string
+	// files names, for each runtime that implements the action, the files of its template that this action alone needs.
+	files map[string][]string
+}
+
+// implementedIn says whether the template of a runtime has the handler; "" asks whether any has.
+func (d documented) implementedIn(runtime string) bool {
+	return len(d.files[runtime]) > 0 || runtime == "" && len(d.files) > 0
 }
 
 var documentedActions = []documented{
 	{
 		name:       "registerUser",
 		migrations: []string{"1700000000100_create_users"},
-		golang: []string{
-			"actions/register_user.go", "actions/register_user_mail.go", "actions/register_user_mail.html",
-			"actions/register_user_mail.txt", "actions/register_user_rules.go", "actions/register_user_rules_test.go",
-			"actions/register_user_test.go", "actions/verify_email.go", "actions/verify_email.html",
-			"actions/verify_email_test.go", "internal/users/users.go", "internal/users/users_test.go",
-			"internal/users/verification.go",
+		files: map[string][]string{
+			"golang": {
+				"actions/register_user.go", "actions/register_user_mail.go", "actions/register_user_mail.html",
+				"actions/register_user_mail.txt", "actions/register_user_rules.go", "actions/register_user_rules_test.go",
+				"actions/register_user_test.go", "actions/verify_email.go", "actions/verify_email.html",
+				"actions/verify_email_test.go", "internal/users/users.go", "internal/users/users_test.go",
+				"internal/users/verification.go",
+			},
 		},
 	},
 }
@@ -97,4 +104,45 @@ func (a DocumentedAction) types() (metadata.Action, metadata.CustomTypes, error)
 		return metadata.Action{}, types, fmt.Errorf("documented action %s: %d actions in its SDL: %w", a.Name, len(actions), err)
 	}
 	return actions[0], types, nil
+}
+
+// implemented finds the documented actions whose implementation in a runtime fits the project, and the types to generate.
+// An empty runtime stands for all.
+func implemented(runtime string, in ServiceInput) (present map[string]bool, types metadata.CustomTypes, err error) {
+	present, types = map[string]bool{}, in.Types
+	for _, a := range in.Actions {
+		doc, ok := Documented(a.Name)
+		if !ok || !implements(runtime, a.Name) {
+			continue
+		}
+		written, needed, err := doc.types()
+		if err != nil {
+			return nil, types, err
+		}
+		if types, ok = fit(a, written, types, needed); ok {
+			present[a.Name] = true
+		}
+	}
+	return present, types, nil
+}
+
+// implements says whether a runtime's template has the handler of a documented action.
+func implements(runtime, action string) bool {
+	return slices.ContainsFunc(documentedActions, func(d documented) bool {
+		return d.name == action && d.implementedIn(runtime)
+	})
+}
+
+// ownedByAbsent says whether a file of a runtime's template serves only documented actions that the project does not have.
+func ownedByAbsent(runtime, name string, present map[string]bool) bool {
+	owned := false
+	for _, d := range documentedActions {
+		if slices.Contains(d.files[runtime], name) {
+			if present[d.name] {
+				return false
+			}
+			owned = true
+		}
+	}
+	return owned
 }

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io/fs"
 	"path"
-	"slices"
 	"strings"
 
 	"github.com/nself-org/nself/internal/codegen"
@@ -24,7 +23,7 @@ func GoModule(project string) string { return project + "/" + goDir }
 
 func golangService(in ServiceInput) ([]File, error) {
 	module := GoModule(in.Project)
-	present, types, err := implemented(in)
+	present, types, err := implemented("golang", in)
 	if err != nil {
 		return nil, err
 	}
@@ -32,7 +31,7 @@ func golangService(in ServiceInput) ([]File, error) {
 	if err != nil {
 		return nil, err
 	}
-	files, err := goTree(module, func(name string) bool { return !ownedByAbsent(name, present) })
+	files, err := goTree(module, func(name string) bool { return !ownedByAbsent("golang", name, present) })
 	if err != nil {
 		return nil, err
 	}
@@ -63,44 +62,6 @@ func golangService(in ServiceInput) ([]File, error) {
 
 func goFile(name string, data []byte, owner Owner) File {
 	return File{Path: path.Join(goDir, name), Data: data, Mode: 0o644, Owner: owner}
-}
-
-// implemented finds the documented actions whose implementation fits the project, and the types to generate.
-func implemented(in ServiceInput) (present map[string]bool, types metadata.CustomTypes, err error) {
-	present, types = map[string]bool{}, in.Types
-	for _, a := range in.Actions {
-		doc, ok := Documented(a.Name)
-		if !ok || !implementsInGo(a.Name) {
-			continue
-		}
-		written, needed, err := doc.types()
-		if err != nil {
-			return nil, types, err
-		}
-		if types, ok = fit(a, written, types, needed); ok {
-			present[a.Name] = true
-		}
-	}
-	return present, types, nil
-}
-
-// implementsInGo says whether the template has the handler of a documented action.
-func implementsInGo(action string) bool {
-	return slices.ContainsFunc(documentedActions, func(d documented) bool { return d.name == action && len(d.golang) > 0 })
-}
-
-// ownedByAbsent says whether a file of the template serves only documented actions that the project does not have.
-func ownedByAbsent(name string, present map[string]bool) bool {
-	owned := false
-	for _, d := range documentedActions {
-		if slices.Contains(d.golang, name) {
-			if present[d.name] {
-				return false
-			}
-			owned = true
-		}
-	}
-	return owned
 }
 
 // goTree renders the files of the template that keep allows, except those that are generated from the actions.
@@ -145,7 +106,7 @@ func GoTemplateCode() (map[string][]byte, error) {
 	var actions []metadata.Action
 	var types metadata.CustomTypes
 	for _, d := range documentedActions {
-		if len(d.golang) == 0 {
+		if !d.implementedIn("golang") {
 			continue
 		}
 		doc, _ := Documented(d.name)

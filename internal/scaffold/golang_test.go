@@ -205,7 +205,7 @@ func TestGoTemplatePathIsInImportsOnly(t *testing.T) {
 func TestDocumentedFilesExist(t *testing.T) {
 	t.Parallel()
 	for _, d := range documentedActions {
-		for _, name := range d.golang {
+		for _, name := range d.files["golang"] {
 			if _, err := fs.Stat(templates.FS, path.Join("golang", name)); err != nil {
 				t.Errorf("%s: %v", d.name, err)
 			}
