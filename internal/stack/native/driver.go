@@ -190,7 +190,8 @@ func (d *driver) dismiss(ctx context.Context, p pong) error {
 		_ = os.Remove(d.lay.endpoint())
 		return nil
 	}
-	if err := d.client.call(ctx, "/v1/down", downRequest{}, func(message) {}); err != nil && !errors.Is(err, errNoSupervisor) {
+	err := d.client.call(ctx, "/v1/down", downRequest{}, func(message) {})
+	if err != nil && !errors.Is(err, errNoSupervisor) {
 		return fmt.Errorf("end the former supervisor: %w", err)
 	}
 	d.waitUnlocked(ctx)

@@ -20,7 +20,7 @@ import (
 const execGrace = 5 * time.Second
 
 // Exec runs a command in a service's folder with its environment; see [stack.Driver]. The service need not run. For
-// postgres the PG* variables are set, so that psql, pg_dump and the like need no arguments.
+// postgres the PG* variables are set, so that psql, pg_dump and the like need no arguments; redis-cli is told the port.
 func (d *driver) Exec(ctx context.Context, opts stack.ExecOptions) (int, error) {
 	if len(opts.Command) == 0 {
 		return 0, fmt.Errorf("%w: exec %s: no command given", errdefs.ErrUsage, opts.Service)
@@ -32,10 +32,16 @@ func (d *driver) Exec(ctx context.Context, opts stack.ExecOptions) (int, error) 
 	path := opts.Command[0]
 	if filepath.Base(path) == path {
 		if path = lookPath(environ, path); path == "" {
-			return 0, errdefs.As(errdefs.ErrUnavailable, fmt.Errorf("exec %s: %s: no such program on the PATH", opts.Service, opts.Command[0]))
+			return 0, errdefs.As(errdefs.ErrUnavailable,
+				fmt.Errorf("exec %s: %s: no such program on the PATH", opts.Service, opts.Command[0]))
 		}
 	}
-	cmd := exec.CommandContext(ctx, path, opts.Command[1:]...) //nolint:gosec // the user names the command
+	args := opts.Command[1:]
+	if opts.Service == stack.Redis && filepath.Base(path) == "redis-cli" {
+		// It has no variable for the port, and in a container it would need none.
+		args = append([]string{"-h", "127.0.0.1", "-p", strconv.Itoa(d.Config.Redis.Port)}, args...)
+	}
+	cmd := exec.CommandContext(ctx, path, args...) //nolint:gosec // the user names the command
 	cmd.Env, cmd.Dir, cmd.Stdin, cmd.Stdout, cmd.Stderr = environ, dir, opts.Stdin, opts.Stdout, opts.Stderr
 	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
 	cmd.WaitDelay = execGrace
@@ -61,7 +67,8 @@ func (d *driver) execContext(ctx context.Context, name string) (environ []string
 			"PGPASSWORD="+c.Password.Reveal(), "PGDATABASE="+c.DB, "PGSSLMODE=disable")
 		if i, _, err := findPostgres(ctx, d.Environ, c.BinDir, ""); err == nil && i.bin != "" {
 			// Behind the user's own, whose psql may be a wrapper that knows its version.
-			environ = append(environ, "PATH="+strings.Trim(lookupEnv(d.Environ, "PATH")+string(filepath.ListSeparator)+i.bin, ":"))
+			path := lookupEnv(d.Environ, "PATH") + string(filepath.ListSeparator) + i.bin
+			environ = append(environ, "PATH="+strings.Trim(path, string(filepath.ListSeparator)))
 		}
 	case stack.Redis:
 		c := d.Config.Redis

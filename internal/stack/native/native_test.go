@@ -316,6 +316,34 @@ func TestWithoutRedisServer(t *testing.T) {
 	}
 }
 
+func TestExecRedis(t *testing.T) {
+	t.Parallel()
+	p := newProject(t)
+	p.mustUp(t, stack.Redis)
+	if s := p.state(t, stack.Redis); s.PID == 0 {
+		t.Skip("redis-server is not installed")
+	}
+	redis := func(args ...string) string {
+		t.Helper()
+		var out strings.Builder
+		code, err := p.driver(t).Exec(t.Context(), stack.ExecOptions{
+			Service: stack.Redis, Command: append([]string{"redis-cli"}, args...), Stdout: &out, Stderr: &out,
+		})
+		if err != nil || code != 0 {
+			t.Fatalf("redis-cli %v: code %d, %v: %s", args, code, err, out.String())
+		}
+		return strings.TrimSpace(out.String())
+	}
+	if got := redis("SET", "kept", "7"); got != "OK" {
+		t.Fatalf("SET says %q", got)
+	}
+	p.mustDown(t)
+	p.mustUp(t, stack.Redis)
+	if got := redis("GET", "kept"); got != "7" {
+		t.Errorf("after a restart the key is %q", got)
+	}
+}
+
 func TestDeepProjectHasSocketElsewhere(t *testing.T) {
 	t.Parallel()
 	p := newProject(t)

@@ -39,7 +39,9 @@ var versionNumber = regexp.MustCompile(`\d+(\.\d+)*`)
 
 // findPostgres looks for an installation, in binDir only where that is set, else on the PATH and in the usual
 // places, newest first. With a major version it takes only that. It returns every version seen, for the message.
-func findPostgres(ctx context.Context, environ []string, binDir, major string) (found pgInstall, seen []string, err error) {
+func findPostgres(
+	ctx context.Context, environ []string, binDir, major string,
+) (found pgInstall, seen []string, err error) {
 	if dir := binDir; dir != "" {
 		i, err := inspect(ctx, dir)
 		if err != nil {

@@ -52,7 +52,9 @@ func fetchPostgres(
 	if _, err := os.Stat(complete); err == nil {
 		return install, nil
 	}
-	report(stack.Event{Kind: stack.EventBuilding, Detail: "downloading PostgreSQL " + install.version + ", once for this user"})
+	report(stack.Event{
+		Kind: stack.EventBuilding, Detail: "downloading PostgreSQL " + install.version + ", once for this user",
+	})
 	work, err := os.MkdirTemp(cache, "fetch-")
 	if err != nil {
 		return pgInstall{}, fmt.Errorf("fetch postgres: %w", err)

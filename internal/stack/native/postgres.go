@@ -118,8 +118,10 @@ func (p *postgres) repository() string {
 
 func wrongVersion(have string, seen []string) error {
 	return errdefs.As(errdefs.ErrUnavailable, errdefs.WithHint(
-		fmt.Errorf("start postgres: the project's data was written by version %s, installed is %s", have, strings.Join(seen, ", ")),
-		fmt.Sprintf("install PostgreSQL %s and set %s to its programs, or remove the data with nself down --volumes", have, envPGBin)))
+		fmt.Errorf("start postgres: the project's data was written by version %s, installed is %s",
+			have, strings.Join(seen, ", ")),
+		fmt.Sprintf("install PostgreSQL %s and set %s to its programs, or remove the data with nself down --volumes",
+			have, envPGBin)))
 }
 
 // imageMajor reads the version from an image name, so that both drivers run the same: "postgres:16-alpine" is 16.
@@ -344,7 +346,9 @@ func (p *postgres) adoptAuth(ctx context.Context) error {
 // single runs statements, each ended by a semicolon and a line end, in the single-user mode of a server that is down. It
 // tells nothing of a statement's failure. What it prints is dropped, as statements may hold secrets.
 func (p *postgres) single(ctx context.Context, data, script string, flags ...string) error {
-	args := append([]string{"--single", "-D", data, "-c", "log_min_error_statement=panic", "-c", "log_min_messages=fatal"}, flags...)
+	args := append([]string{
+		"--single", "-D", data, "-c", "log_min_error_statement=panic", "-c", "log_min_messages=fatal",
+	}, flags...)
 	err := p.sup.helper(ctx, "postgres-single", command{
 		path: p.install.program("postgres"), args: append(args, "postgres"), env: p.processEnv(), dir: data,
 		user: p.account, stdin: strings.NewReader(script), out: quiet{},

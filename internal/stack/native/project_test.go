@@ -63,6 +63,7 @@ func newProject(t *testing.T) *project {
 	t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 		defer cancel()
+		p.set(t, nil) // a configuration that a failed test left broken must not keep its services alive
 		if err := p.driver(t).Down(ctx, stack.DownOptions{Volumes: true}); err != nil {
 			t.Errorf("down: %v", err)
 		}

@@ -70,8 +70,9 @@ func (r *redisServer) info() facts {
 func (r *redisServer) prepare(_ context.Context, report func(stack.Event)) error {
 	if r.binary == "" {
 		report(stack.Event{
-			Kind: stack.EventNote, Detail: "redis-server is not installed: an in-memory stand-in runs, which forgets its data at a stop",
-			Hint: "install Redis to keep queued jobs across restarts",
+			Kind:   stack.EventNote,
+			Detail: "redis-server is not installed: an in-memory stand-in runs, which forgets its data at a stop",
+			Hint:   "install Redis to keep queued jobs across restarts",
 		})
 		return nil
 	}

@@ -109,7 +109,8 @@ func takeLock(ctx context.Context, lay layout, lock *flock.Flock) (bool, error) 
 			return false, nil
 		}
 		if time.Now().After(deadline) {
-			return false, errdefs.As(errdefs.ErrUnavailable, fmt.Errorf("lock the project: %s is held by another process", lay.lock()))
+			return false, errdefs.As(errdefs.ErrUnavailable,
+				fmt.Errorf("lock the project: %s is held by another process", lay.lock()))
 		}
 		timer := time.NewTimer(lockRetry)
 		select {

@@ -147,7 +147,9 @@ func (a *ascent) raise(ctx context.Context, st *step) error {
 		a.report(stack.Event{Service: st.name, Kind: stack.EventStarting})
 		u = a.launch(st)
 		if late != "" {
-			a.report(stack.Event{Service: st.name, Kind: stack.EventWarning, Detail: "started without " + late + ", which is not healthy"})
+			a.report(stack.Event{
+				Service: st.name, Kind: stack.EventWarning, Detail: "started without " + late + ", which is not healthy",
+			})
 		}
 	}
 	limit := a.wait
@@ -235,7 +237,9 @@ func (a *ascent) failed(ctx context.Context, st *step, err error) error {
 		return ctx.Err()
 	}
 	a.Log.ErrorContext(ctx, "service could not be prepared", slog.String("service", st.name), slog.Any("error", err))
-	e := stack.Event{Service: st.name, Kind: stack.EventFailed, Detail: err.Error(), Log: st.out.last(), Hint: firstHint(err)}
+	e := stack.Event{
+		Service: st.name, Kind: stack.EventFailed, Detail: err.Error(), Log: st.out.last(), Hint: firstHint(err),
+	}
 	u := a.unit(st.name)
 	if u != nil && u.active() {
 		e.Detail += "; the version that was running goes on"
