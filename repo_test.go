@@ -1,5 +1,3 @@
-// Package nself holds the tests of the repository as a whole: which package may import which, and that every package says
-// what it is.
 package nself
 
 import (

@@ -77,6 +77,23 @@ func (f *Factory) Stack(_ context.Context, choice stackChoice) (*openStack, erro
 	if err != nil {
 		return nil, err
 	}
+	return f.open(cfg, report, choice)
+}
+
+// StackToStop is Stack for stopping: a project whose configuration was broken while it ran can be stopped all the same.
+func (f *Factory) StackToStop(_ context.Context, choice stackChoice) (*openStack, error) {
+	dir, err := f.ProjectDir()
+	if err != nil {
+		return nil, err
+	}
+	cfg, report, err := env.Load(dir, env.Options{Environ: f.Environ})
+	if cfg == nil {
+		return nil, err
+	}
+	return f.open(cfg, report, choice)
+}
+
+func (f *Factory) open(cfg *env.Config, report *env.Report, choice stackChoice) (*openStack, error) {
 	if choice == driverDocker {
 		return nil, errdefs.As(errdefs.ErrUnavailable, errdefs.WithHint(
 			errors.New("the docker driver is not part of this version: docker-compose.yml is rendered, running it is not"),

@@ -91,7 +91,8 @@ func savePorts(dir string, ports map[string]int) error {
 func functionEnv(cfg *env.Config, runtime string) []string {
 	for _, rt := range cfg.Runtimes() {
 		if rt.Name == runtime {
-			return cfg.FunctionEnv(rt, cfg.LocalEndpoints())
+			// Containers publish on the loopback address only; a process on this machine must not do more.
+			return append(cfg.FunctionEnv(rt, cfg.LocalEndpoints()), "LISTEN_HOST=127.0.0.1")
 		}
 	}
 	return nil
