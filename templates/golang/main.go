@@ -25,6 +25,7 @@ import (
 	"github.com/nself-org/nself/templates/golang/internal/logging"
 	"github.com/nself-org/nself/templates/golang/internal/mail"
 	"github.com/nself-org/nself/templates/golang/internal/ratelimit"
+	"github.com/nself-org/nself/templates/golang/internal/redis"
 	"github.com/nself-org/nself/templates/golang/internal/server"
 	"github.com/nself-org/nself/templates/golang/internal/store"
 )
@@ -61,28 +62,28 @@ func serve(ctx context.Context, getenv func(string) string, stdout io.Writer) er
 		return err
 	}
 	defer db.Close()
-	cache.LogTo(log)
-	redis, err := cache.Open(cfg.RedisURL)
+	redis.LogTo(log)
+	redisClient, err := redis.Open(cfg.RedisURL)
 	if err != nil {
 		return err
 	}
 	checks := []server.Check{{Name: "postgres", Required: true, Probe: db.Ping}, {Name: "redis"}}
-	if redis != nil {
-		defer func() { _ = redis.Close() }() // nothing is left to be written
-		checks[1].Probe = func(ctx context.Context) error { return redis.Ping(ctx).Err() }
+	if redisClient != nil {
+		defer func() { _ = redisClient.Close() }() // nothing is left to be written
+		checks[1].Probe = redisClient.Ping
 	}
 
 	prefix := cfg.ProjectName + ":golang:"
 	srv, err := server.New(server.Options{
 		Log:         log,
 		AdminSecret: cfg.AdminSecret,
-		Limiter:     ratelimit.New(redis, prefix, cfg.RateLimit, cfg.UnauthorizedRole, log),
+		Limiter:     ratelimit.New(redisClient, prefix, cfg.RateLimit, cfg.UnauthorizedRole, log),
 		Checks:      checks,
 	}, actions.All(actions.Deps{
 		Log:    log,
 		Config: cfg,
 		DB:     db,
-		Cache:  cache.New(redis, prefix, log),
+		Cache:  cache.New(redisClient, prefix, log),
 		Mail:   mail.New(cfg.SMTP),
 	}))
 	if err != nil {

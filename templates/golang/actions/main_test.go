@@ -18,6 +18,7 @@ import (
 	"github.com/nself-org/nself/templates/golang/internal/logging"
 	"github.com/nself-org/nself/templates/golang/internal/mail"
 	"github.com/nself-org/nself/templates/golang/internal/ratelimit"
+	"github.com/nself-org/nself/templates/golang/internal/redis"
 	"github.com/nself-org/nself/templates/golang/internal/server"
 	"github.com/nself-org/nself/templates/golang/internal/store"
 	"github.com/nself-org/nself/templates/golang/internal/testenv"
@@ -67,15 +68,15 @@ func newService(t *testing.T, opts serviceOptions) *testService {
 		t.Fatal(err)
 	}
 	t.Cleanup(db.Close)
-	redis, err := cache.Open(config.Secret(redisURL))
+	redisClient, err := redis.Open(config.Secret(redisURL))
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = redis.Close() })
-	s.deps = Deps{Log: log, Config: cfg, DB: db, Cache: cache.New(redis, prefix, log), Mail: mail.New(cfg.SMTP)}
+	t.Cleanup(func() { _ = redisClient.Close() })
+	s.deps = Deps{Log: log, Config: cfg, DB: db, Cache: cache.New(redisClient, prefix, log), Mail: mail.New(cfg.SMTP)}
 	h, err := server.New(server.Options{
 		Log: log, AdminSecret: testSecret,
-		Limiter: ratelimit.New(redis, prefix, cfg.RateLimit, cfg.UnauthorizedRole, log),
+		Limiter: ratelimit.New(redisClient, prefix, cfg.RateLimit, cfg.UnauthorizedRole, log),
 	}, All(s.deps))
 	if err != nil {
 		t.Fatal(err)

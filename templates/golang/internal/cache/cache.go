@@ -5,60 +5,22 @@ package cache
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"log/slog"
 	"time"
 
-	"github.com/redis/go-redis/v9"
-	"github.com/redis/go-redis/v9/maintnotifications"
-
-	"github.com/nself-org/nself/templates/golang/internal/config"
+	"github.com/nself-org/nself/templates/golang/internal/redis"
 )
-
-// opTimeout bounds each use of Redis: waiting longer for it than for the database would defeat its purpose.
-const opTimeout = 500 * time.Millisecond
-
-// Open returns a Redis client that connects when it is first used. An empty url gives nil: the cache and the rate limit
-// are then off.
-func Open(url config.Secret) (*redis.Client, error) {
-	if url == "" {
-		return nil, nil // no Redis is a configuration like any other
-	}
-	opts, err := redis.ParseURL(url.Reveal())
-	if err != nil {
-		return nil, errors.New("REDIS_URL is not a valid Redis connection string") // the cause may quote the password
-	}
-	opts.DialTimeout = opTimeout
-	opts.ReadTimeout = opTimeout
-	opts.WriteTimeout = opTimeout
-	opts.ContextTimeoutEnabled = true
-	opts.DialerRetries = 1
-	opts.MaxRetries = 1
-	opts.DisableIdentity = true
-	opts.MaintNotificationsConfig = &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
-	return redis.NewClient(opts), nil
-}
-
-// LogTo sends what the Redis client itself has to say, such as lost connections, to log instead of standard error. It
-// holds for the whole process, because the client has one logger.
-func LogTo(log *slog.Logger) { redis.SetLogger(clientLog{log}) }
-
-type clientLog struct{ log *slog.Logger }
-
-func (c clientLog) Printf(ctx context.Context, format string, args ...any) {
-	c.log.WarnContext(ctx, "redis client", slog.String("detail", fmt.Sprintf(format, args...)))
-}
 
 // Cache stores values as JSON under a common prefix. It is safe for concurrent use.
 type Cache struct {
-	client *redis.Client
+	client redis.Client
 	prefix string
 	log    *slog.Logger
 }
 
 // New makes a Cache whose keys begin with prefix. A nil client gives a Cache that never holds anything.
-func New(client *redis.Client, prefix string, log *slog.Logger) *Cache {
+func New(client redis.Client, prefix string, log *slog.Logger) *Cache {
 	return &Cache{client: client, prefix: prefix, log: log}
 }
 
@@ -67,16 +29,14 @@ func (c *Cache) Get(ctx context.Context, key string, v any) bool {
 	if c.client == nil {
 		return false
 	}
-	ctx, cancel := context.WithTimeout(ctx, opTimeout)
-	defer cancel()
-	data, err := c.client.Get(ctx, c.prefix+key).Bytes()
-	if err == nil {
+	data, found, err := c.client.Get(ctx, c.prefix+key)
+	if found {
 		err = json.Unmarshal(data, v)
 	}
-	if err != nil && !errors.Is(err, redis.Nil) {
+	if err != nil {
 		c.failed(ctx, "get", key, err)
 	}
-	return err == nil
+	return found && err == nil
 }
 
 // Set stores v at key for ttl.
@@ -89,9 +49,7 @@ func (c *Cache) Set(ctx context.Context, key string, v any, ttl time.Duration) {
 		c.failed(ctx, "set", key, fmt.Errorf("encode: %w", err))
 		return
 	}
-	ctx, cancel := context.WithTimeout(ctx, opTimeout)
-	defer cancel()
-	if err := c.client.Set(ctx, c.prefix+key, data, ttl).Err(); err != nil {
+	if err := c.client.Set(ctx, c.prefix+key, data, ttl); err != nil {
 		c.failed(ctx, "set", key, err)
 	}
 }
@@ -106,9 +64,7 @@ func (c *Cache) Delete(ctx context.Context, keys ...string) {
 		full[i] = c.prefix + key
 	}
 	// The change has happened even if its caller has gone: an old value must not outlive it.
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), opTimeout)
-	defer cancel()
-	if err := c.client.Del(ctx, full...).Err(); err != nil {
+	if err := c.client.Delete(context.WithoutCancel(ctx), full...); err != nil {
 		c.failed(ctx, "delete", keys[0], err)
 	}
 }

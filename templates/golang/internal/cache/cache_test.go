@@ -9,7 +9,10 @@ import (
 	"testing"
 	"time"
 
+	goredis "github.com/redis/go-redis/v9"
+
 	"github.com/nself-org/nself/templates/golang/internal/config"
+	"github.com/nself-org/nself/templates/golang/internal/redis"
 	"github.com/nself-org/nself/templates/golang/internal/testenv"
 )
 
@@ -23,7 +26,7 @@ func open(t *testing.T, url string, log *slog.Logger) *Cache {
 	if url == "" {
 		url = redisURL
 	}
-	client, err := Open(config.Secret(url))
+	client, err := redis.Open(config.Secret(url))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -43,13 +46,26 @@ func TestCache(t *testing.T) {
 	if !c.Get(ctx, "a", &got) || got.Name != "Ann" {
 		t.Errorf("got %+v", got)
 	}
-	if ttl := c.client.TTL(ctx, c.prefix+"a").Val(); ttl <= 0 || ttl > time.Minute {
+	if ttl := timeToLive(t, c.prefix+"a"); ttl <= 0 || ttl > time.Minute {
 		t.Errorf("the key lives for %s", ttl)
 	}
 	c.Delete(ctx, "a", "b")
 	if c.Get(ctx, "a", &got) {
 		t.Error("a deleted key was found")
 	}
+}
+
+// timeToLive asks Redis itself how long a key has left.
+func timeToLive(t *testing.T, key string) time.Duration {
+	t.Helper()
+	url, _ := testenv.Redis(t)
+	opts, err := goredis.ParseURL(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	conn := goredis.NewClient(opts)
+	t.Cleanup(func() { _ = conn.Close() })
+	return conn.TTL(t.Context(), key).Val()
 }
 
 func TestFetchLoadsOnce(t *testing.T) {
@@ -101,7 +117,7 @@ func TestRedisDown(t *testing.T) {
 
 func TestWithoutRedis(t *testing.T) {
 	t.Parallel()
-	client, err := Open("")
+	client, err := redis.Open("")
 	if client != nil || err != nil {
 		t.Fatalf("got %v, %v", client, err)
 	}
@@ -115,7 +131,7 @@ func TestWithoutRedis(t *testing.T) {
 
 func TestOpenHidesThePassword(t *testing.T) {
 	t.Parallel()
-	if _, err := Open("redis://:hidden@host:port:port"); err == nil || strings.Contains(err.Error(), "hidden") {
+	if _, err := redis.Open("redis://:hidden@host:port:port"); err == nil || strings.Contains(err.Error(), "hidden") {
 		t.Errorf("got %v", err)
 	}
 }

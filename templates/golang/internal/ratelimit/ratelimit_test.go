@@ -7,8 +7,8 @@ import (
 	"time"
 
 	"github.com/nself-org/nself/templates/golang/internal/action"
-	"github.com/nself-org/nself/templates/golang/internal/cache"
 	"github.com/nself-org/nself/templates/golang/internal/config"
+	"github.com/nself-org/nself/templates/golang/internal/redis"
 	"github.com/nself-org/nself/templates/golang/internal/testenv"
 )
 
@@ -22,7 +22,7 @@ func open(t *testing.T, url string) *Limiter {
 	if url == "" {
 		url = redisURL
 	}
-	client, err := cache.Open(config.Secret(url))
+	client, err := redis.Open(config.Secret(url))
 	if err != nil {
 		t.Fatal(err)
 	}

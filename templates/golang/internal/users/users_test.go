@@ -9,6 +9,7 @@ import (
 
 	"github.com/nself-org/nself/templates/golang/internal/cache"
 	"github.com/nself-org/nself/templates/golang/internal/config"
+	"github.com/nself-org/nself/templates/golang/internal/redis"
 	"github.com/nself-org/nself/templates/golang/internal/store"
 	"github.com/nself-org/nself/templates/golang/internal/testenv"
 )
@@ -23,7 +24,7 @@ func newStore(t *testing.T) *Store {
 	}
 	t.Cleanup(pool.Close)
 	url, prefix := testenv.Redis(t)
-	client, err := cache.Open(config.Secret(url))
+	client, err := redis.Open(config.Secret(url))
 	if err != nil {
 		t.Fatal(err)
 	}
