@@ -130,9 +130,9 @@ func Arguments(a *metadata.Action, doc []byte) (map[string]json.RawMessage, erro
 		var syntax *json.SyntaxError
 		if errors.As(err, &syntax) {
 			line := 1 + bytes.Count(doc[:min(int(syntax.Offset), len(doc))], []byte("\n"))
-			return nil, fmt.Errorf("input: line %d: %w", line, err)
+			return nil, fmt.Errorf("line %d: %w", line, err)
 		}
-		return nil, errors.New(`input: expected a JSON object with the action's arguments`)
+		return nil, errors.New(`expected a JSON object with the action's arguments`)
 	}
 	args := a.Definition.Arguments
 	if _, wrapped := input["input"]; !wrapped && len(args) == 1 && args[0].Name == "input" && len(input) > 0 {
@@ -151,7 +151,7 @@ func Arguments(a *metadata.Action, doc []byte) (map[string]json.RawMessage, erro
 	if len(unknown) > 0 {
 		sort.Strings(unknown)
 		return nil, errdefs.WithHint(
-			fmt.Errorf("input: action %q has no argument %q", a.Name, strings.Join(unknown, `", "`)),
+			fmt.Errorf("action %q has no argument %q", a.Name, strings.Join(unknown, `", "`)),
 			"its arguments are: "+signature(args))
 	}
 	return input, nil

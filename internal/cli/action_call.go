@@ -2,11 +2,14 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -99,7 +102,7 @@ func runActionTest(ctx context.Context, opts *actionTestOptions) error {
 	}
 	input, err := actioncall.Arguments(action, doc)
 	if err != nil {
-		return errdefs.As(errdefs.ErrUsage, err)
+		return errdefs.As(errdefs.ErrUsage, fmt.Errorf("%s: %w", inputName(opts), err))
 	}
 	call := actioncall.Call{
 		Action: action, Input: input, Role: opts.Role, UserID: opts.UserID, Header: header,
@@ -117,9 +120,21 @@ func runActionTest(ctx context.Context, opts *actionTestOptions) error {
 	}
 	opts.IO.Printf("%s\n", strings.TrimRight(ui.PrettyJSON(opts.IO.OutTheme(), resp.Body), "\n"))
 	if resp.Failed {
+		noteRole(opts, action)
 		return &exitError{exitFailure}
 	}
 	return nil
+}
+
+// noteRole tells why GraphQL answers that a field, or the whole mutation root, does not exist: it hides from a role what
+// the role may not call.
+func noteRole(opts *actionTestOptions, action *metadata.Action) {
+	if opts.Direct || opts.Role == "" || opts.Role == "admin" ||
+		slices.ContainsFunc(action.Permissions, func(p metadata.Permission) bool { return p.Role == opts.Role }) {
+		return
+	}
+	printWarning(opts.IO, fmt.Sprintf("%s: the role %q may not call %s, so its schema does not have it", action.YAMLPos, opts.Role, action.Name),
+		fmt.Sprintf("add - role: %s to the permissions of %s", opts.Role, action.Name))
 }
 
 func send(ctx context.Context, opts *actionTestOptions, cfg *env.Config, md *metadata.Metadata, call actioncall.Call) (*actioncall.Response, error) {
@@ -155,6 +170,10 @@ func readInput(opts *actionTestOptions) ([]byte, error) {
 			path = filepath.Join(opts.WorkDir, path)
 		}
 		doc, err := os.ReadFile(path)
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil, errdefs.WithHint(fmt.Errorf("%w: --input %s: there is no such file", errdefs.ErrUsage, opts.Input),
+				"name a file with the arguments after the @, or write them as JSON")
+		}
 		if err != nil {
 			return nil, fmt.Errorf("read --input: %w", err)
 		}
@@ -162,6 +181,17 @@ func readInput(opts *actionTestOptions) ([]byte, error) {
 	default:
 		return []byte(opts.Input), nil
 	}
+}
+
+// inputName is how errors call the JSON that --input names.
+func inputName(opts *actionTestOptions) string {
+	if path, isFile := strings.CutPrefix(opts.Input, "@"); isFile {
+		return path
+	}
+	if opts.Input == "-" {
+		return "standard input"
+	}
+	return "--input"
 }
 
 // parseHeaders reads "Name: value" flags.

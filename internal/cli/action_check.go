@@ -3,6 +3,8 @@ package cli
 import (
 	"context"
 	"errors"
+	"fmt"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -97,14 +99,33 @@ func checkActions(ctx context.Context, dir string, environ []string) ([]actionFi
 	for _, w := range result.Warnings {
 		findings = append(findings, actionFinding{Severity: "warning", Text: w.Text, Fix: w.Hint})
 	}
+	if cfg, _, err := env.Load(dir, env.Options{Environ: environ}); err == nil {
+		findings = append(findings, unsetFindings(cfg, md)...)
+	}
 	for _, c := range result.Plan.Changes {
 		if c.Action != build.Unchanged && c.Action != build.Adopt {
 			findings = append(findings, actionFinding{
-				Severity: "error", Place: c.Path, Text: "build would " + string(c.Action) + " it: " + c.Reason, Fix: "run nself build",
+				Severity: "error", Place: c.Path, Fix: "run nself build",
+				Text: strings.TrimSuffix("build would "+string(c.Action)+" it: "+c.Reason, ": "),
 			})
 		}
 	}
 	return findings, nil
+}
+
+// unsetFindings warns about headers whose variable is set nowhere: the metadata is sound, each call would fail.
+func unsetFindings(cfg *env.Config, md *metadata.Metadata) []actionFinding {
+	var findings []actionFinding
+	for i := range md.Actions {
+		a := &md.Actions[i]
+		for _, name := range unsetVariables(cfg, a.Definition.Headers) {
+			findings = append(findings, actionFinding{
+				Severity: "warning", Place: a.YAMLPos.String(), Fix: "nself config set " + name + " VALUE",
+				Text: fmt.Sprintf("action %q: a header uses %s, which is set nowhere: every call fails until it is", a.Name, name),
+			})
+		}
+	}
+	return findings
 }
 
 func printFindings(io *ui.Streams, findings []actionFinding) {

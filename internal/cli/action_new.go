@@ -134,8 +134,25 @@ func runActionNew(ctx context.Context, opts *actionNewOptions) error {
 		return errdefs.WithHint(err, "the declaration is written; finish with nself build")
 	}
 	printPlan(opts.IO, result.Plan)
+	if unset := unsetVariables(cfg, add.Definition.Headers); len(unset) > 0 {
+		printWarning(opts.IO, fmt.Sprintf("%s: its headers use %s, which is set nowhere: every call fails until it is",
+			opts.Name, strings.Join(unset, ", ")), "nself config set "+unset[0]+" VALUE")
+	}
 	opts.IO.Notef("\nNext: %s, then %s\n", t.Link("nself up"), t.Link("nself action test "+opts.Name+" --input '{...}'"))
 	return nil
+}
+
+// unsetVariables returns the variables that headers take their value from and that the engine does not have. A call of
+// such an action is answered with an error by Hasura and by the gateway alike.
+func unsetVariables(cfg *env.Config, headers []metadata.Header) []string {
+	vars := cfg.EngineEnv(cfg.LocalEndpoints())
+	var unset []string
+	for _, h := range headers {
+		if _, ok := vars[h.ValueFromEnv]; h.ValueFromEnv != "" && !ok {
+			unset = append(unset, h.ValueFromEnv)
+		}
+	}
+	return unset
 }
 
 // checkNew refuses a name that is taken, or whose files would be another action's.

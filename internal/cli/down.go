@@ -18,7 +18,7 @@ type downOptions struct {
 }
 
 func newDownCmd(f *Factory, run func(context.Context, *downOptions) error) *cobra.Command {
-	opts := &downOptions{IO: f.IO, Stack: f.StackToStop}
+	opts := &downOptions{IO: f.IO, Stack: f.RunningStack}
 	cmd := &cobra.Command{
 		Use:   "down",
 		Short: "Stop the project",

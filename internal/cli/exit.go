@@ -4,7 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
+	"path/filepath"
+	"slices"
 	"strings"
+	"syscall"
 
 	"github.com/nself-org/nself/internal/errdefs"
 	"github.com/nself-org/nself/internal/ui"
@@ -49,21 +53,95 @@ func exitCode(ctx context.Context, err error) int {
 	}
 }
 
-// printError writes an error for a person: one line per fault, then what to do next.
+// printError writes an error for a person: one line per fault, each followed by what to do about it.
 func printError(io *ui.Streams, err error) {
 	var exit *exitError
 	if errors.As(err, &exit) {
 		return
 	}
 	t := io.ErrTheme()
-	for line := range strings.SplitSeq(strings.TrimRight(err.Error(), "\n"), "\n") {
-		if strings.HasPrefix(line, " ") || line == "" {
-			io.Notef("%s\n", line) // detail of the fault above: a diff, a compiler's output
-			continue
+	faults := faultsOf(err)
+	for i := range faults {
+		if len(faults[i].hints) == 0 {
+			faults[i].hints = systemHints(faults[i].cause)
 		}
-		io.Notef("%s %s\n", t.Bad("error:"), line)
 	}
-	for _, hint := range errdefs.Hints(err) {
-		io.Notef("%s %s\n", t.Good("  fix:"), strings.ReplaceAll(hint, "\n", "\n       "))
+	for i, f := range faults {
+		for n, line := range strings.Split(strings.TrimRight(f.text, "\n"), "\n") {
+			switch {
+			case strings.HasPrefix(line, " ") || line == "": // detail of the fault above: a diff, a compiler's output
+				io.Notef("%s\n", line)
+			case n > 0: // the fault goes on; a second "error:" would make two of it
+				io.Notef("%s %s\n", "      ", line)
+			default:
+				io.Notef("%s %s\n", t.Bad("error:"), line)
+			}
+		}
+		if i+1 < len(faults) && slices.Equal(f.hints, faults[i+1].hints) {
+			continue // one advice for a run of faults of one kind
+		}
+		for _, hint := range f.hints {
+			io.Notef("%s %s\n", t.Good("  fix:"), strings.ReplaceAll(hint, "\n", "\n       "))
+		}
 	}
+}
+
+// fault is one thing that is wrong, with the advice that belongs to it.
+type fault struct {
+	text  string
+	hints []string
+	cause error
+}
+
+// faultsOf takes an error apart into the faults that errors.Join put together. Advice on a joined error stands with the
+// last of its faults.
+func faultsOf(err error) []fault {
+	text := err.Error()
+	switch u := err.(type) { //nolint:errorlint // each node is visited itself
+	case interface{ Unwrap() error }:
+		if next := u.Unwrap(); next != nil && next.Error() == text {
+			faults := faultsOf(next)
+			last := &faults[len(faults)-1]
+			last.hints = append(ownHints(err, next), last.hints...)
+			return faults
+		}
+	case interface{ Unwrap() []error }:
+		var faults []fault
+		var texts []string
+		for _, next := range u.Unwrap() {
+			if next.Error() == text { // a class beside the error that has the text
+				return faultsOf(next)
+			}
+			faults = append(faults, faultsOf(next)...)
+			texts = append(texts, next.Error())
+		}
+		if strings.Join(texts, "\n") == text {
+			return faults
+		}
+	}
+	return []fault{{text: text, hints: errdefs.Hints(err), cause: err}}
+}
+
+// systemHints is the advice for what the operating system refuses, wherever it happens.
+func systemHints(err error) []string {
+	var where *fs.PathError
+	folder := "the project's folder"
+	if errors.As(err, &where) {
+		folder = filepath.Dir(where.Path)
+	}
+	switch {
+	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
+		return []string{"free some disk space and run the command again"}
+	case errors.Is(err, syscall.EROFS):
+		return []string{folder + " is on a read-only file system: make it writable, or work on a copy of the project"}
+	case errors.Is(err, fs.ErrPermission):
+		return []string{"make " + folder + " readable and writable for you, or run nself as its owner"}
+	}
+	return nil
+}
+
+// ownHints returns the advice that err adds to that of the error it wraps.
+func ownHints(err, wrapped error) []string {
+	inner := errdefs.Hints(wrapped)
+	return slices.DeleteFunc(errdefs.Hints(err), func(hint string) bool { return slices.Contains(inner, hint) })
 }

@@ -80,8 +80,9 @@ func (f *Factory) Stack(_ context.Context, choice stackChoice) (*openStack, erro
 	return f.open(cfg, report, choice)
 }
 
-// StackToStop is Stack for stopping: a project whose configuration was broken while it ran can be stopped all the same.
-func (f *Factory) StackToStop(_ context.Context, choice stackChoice) (*openStack, error) {
+// RunningStack opens the driver for commands that look at what runs already, or end it: they go on with a broken
+// configuration, whose faults become warnings, since a fault in a file must not keep a person from stopping the project.
+func (f *Factory) RunningStack(_ context.Context, choice stackChoice) (*openStack, error) {
 	dir, err := f.ProjectDir()
 	if err != nil {
 		return nil, err
@@ -89,6 +90,9 @@ func (f *Factory) StackToStop(_ context.Context, choice stackChoice) (*openStack
 	cfg, report, err := env.Load(dir, env.Options{Environ: f.Environ})
 	if cfg == nil {
 		return nil, err
+	}
+	if err != nil {
+		printAsWarning(f.IO, err)
 	}
 	return f.open(cfg, report, choice)
 }

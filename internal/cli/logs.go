@@ -23,7 +23,7 @@ type logsOptions struct {
 }
 
 func newLogsCmd(f *Factory, run func(context.Context, *logsOptions) error) *cobra.Command {
-	opts := &logsOptions{IO: f.IO, Stack: f.Stack}
+	opts := &logsOptions{IO: f.IO, Stack: f.RunningStack}
 	cmd := &cobra.Command{
 		Use:   "logs [<service>...]",
 		Short: "Show the output of services",

@@ -49,19 +49,30 @@ func run(ctx context.Context, f *Factory, args []string) int {
 	if err == nil {
 		return exitOK
 	}
-	if isCobraUsage(err) {
-		err = errdefs.As(errdefs.ErrUsage, err)
-	}
+	err = classifyCobra(err)
 	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
 		f.IO.Notef("interrupted\n")
 		return exitInterrupted
 	}
 	printError(f.IO, err)
 	code := exitCode(ctx, err)
-	if code == exitUsage {
+	if errors.Is(err, errdefs.ErrUsage) {
 		f.IO.Notef("\nUsage: %s\nHelp:  %s --help\n", cmd.UseLine(), cmd.CommandPath())
 	}
 	return code
+}
+
+// classifyCobra marks cobra's own complaints as usage, and makes advice of its suggestions.
+func classifyCobra(err error) error {
+	if !isCobraUsage(err) {
+		return err
+	}
+	what, suggestions, found := strings.Cut(err.Error(), "\n\nDid you mean this?\n")
+	if !found {
+		return errdefs.As(errdefs.ErrUsage, err)
+	}
+	return errdefs.As(errdefs.ErrUsage, errdefs.WithHint(errors.New(what),
+		"did you mean "+strings.Join(strings.Fields(suggestions), " or ")+"?"))
 }
 
 // isCobraUsage tells whether cobra itself refused the command line: it gives such errors no type of their own.

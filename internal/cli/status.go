@@ -20,7 +20,7 @@ type statusOptions struct {
 }
 
 func newStatusCmd(f *Factory, run func(context.Context, *statusOptions) error) *cobra.Command {
-	opts := &statusOptions{IO: f.IO, Stack: f.Stack}
+	opts := &statusOptions{IO: f.IO, Stack: f.RunningStack}
 	cmd := &cobra.Command{
 		Use:     "status",
 		Aliases: []string{"ps"},

@@ -70,10 +70,13 @@ func runUp(ctx context.Context, opts *upOptions) error {
 	opts.Up.Report = show.Event
 	err = s.Driver.Up(ctx, opts.Up)
 	show.Close()
-	if err != nil && !errors.Is(err, errdefs.ErrUnhealthy) {
+	if ctx.Err() != nil {
 		return err
 	}
 	status, statusErr := s.Driver.Status(ctx)
+	if err != nil && (statusErr != nil || !status.Running) {
+		return err // nothing was started, so there is nothing to show
+	}
 	if statusErr == nil {
 		if printErr := printReady(opts, status, time.Since(start), err == nil); printErr != nil {
 			return printErr

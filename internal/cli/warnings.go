@@ -1,6 +1,8 @@
 package cli
 
 import (
+	"strings"
+
 	"github.com/nself-org/nself/internal/env"
 	"github.com/nself-org/nself/internal/ui"
 )
@@ -20,5 +22,12 @@ func printWarning(io *ui.Streams, text, hint string) {
 	io.Notef("%s %s\n", t.Warn("warning:"), text)
 	if hint != "" {
 		io.Notef("%s %s\n", t.Good("    fix:"), hint)
+	}
+}
+
+// printAsWarning shows faults that the command can do without mending.
+func printAsWarning(io *ui.Streams, err error) {
+	for _, f := range faultsOf(err) {
+		printWarning(io, f.text, strings.Join(f.hints, "; "))
 	}
 }
