@@ -3,12 +3,12 @@ package worker_test
 import (
 	"context"
 	"encoding/json"
-	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
 	"os"
 	"os/signal"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -31,12 +31,11 @@ const processLease = 2 * time.Second
 func TestMain(m *testing.M) {
 	if url := os.Getenv(databaseKey); url != "" {
 		if err := work(url, os.Getenv(handlerKey)); err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			os.Exit(1)
+			panic(err)
 		}
 		return
 	}
-	os.Exit(m.Run())
+	m.Run()
 }
 
 // work is a worker process: it calls the handler until it is told to stop.
@@ -70,7 +69,7 @@ func callOver(ctx context.Context, handler string, c actionlog.Claim) actionlog.
 		return fail(err)
 	}
 	req.Header.Set(actionlog.IDHeader, c.ID)
-	req.Header.Set("X-Test-Pid", fmt.Sprint(os.Getpid()))
+	req.Header.Set("X-Test-Pid", strconv.Itoa(os.Getpid()))
 	resp, err := http.DefaultClient.Do(req)
 	if err != nil {
 		return fail(err)

@@ -106,7 +106,7 @@ func (s *session) judge(ctx context.Context, r actionlog.Result, err error, agai
 
 // firstOf returns the first of joined errors: when the store is away all say the same.
 func firstOf(err error) error {
-	if joined, ok := err.(interface{ Unwrap() []error }); ok { //nolint:errorlint // made by errors.Join just above
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
 		return joined.Unwrap()[0]
 	}
 	return err

@@ -19,7 +19,6 @@ const lease = 10 * time.Second
 // bubble runs a test on a clock of its own.
 func bubble(t *testing.T, test func(*testing.T, *actionlog.Memory)) {
 	t.Helper()
-	t.Parallel()
 	synctest.Test(t, func(t *testing.T) { test(t, actionlog.NewMemory(lease)) })
 }
 
@@ -30,6 +29,7 @@ func pass(d time.Duration) {
 }
 
 func TestOwnEntriesRunAtOnce(t *testing.T) {
+	t.Parallel()
 	bubble(t, func(t *testing.T, m *actionlog.Memory) {
 		start(t, worker.Options{Queue: m, Call: succeed, Interval: time.Hour})
 		synctest.Wait()
@@ -46,6 +46,7 @@ func TestOwnEntriesRunAtOnce(t *testing.T) {
 }
 
 func TestOthersEntriesAreFoundByAsking(t *testing.T) {
+	t.Parallel()
 	bubble(t, func(t *testing.T, m *actionlog.Memory) {
 		start(t, worker.Options{Queue: &faulty{Queue: m, deaf: true}, Call: succeed, Interval: time.Second})
 		synctest.Wait()
@@ -58,6 +59,7 @@ func TestOthersEntriesAreFoundByAsking(t *testing.T) {
 }
 
 func TestIntervalZeroIsOff(t *testing.T) {
+	t.Parallel()
 	bubble(t, func(t *testing.T, m *actionlog.Memory) {
 		start(t, worker.Options{Queue: m, Call: succeed})
 		id := create(t, m)
@@ -84,6 +86,7 @@ func TestOptions(t *testing.T) {
 }
 
 func TestConcurrencyIsBoundedAndBatchesAreNotWaitedFor(t *testing.T) {
+	t.Parallel()
 	for name, c := range map[string]struct {
 		options worker.Options
 		want    int64
@@ -93,6 +96,7 @@ func TestConcurrencyIsBoundedAndBatchesAreNotWaitedFor(t *testing.T) {
 		"concurrency": {worker.Options{BatchSize: 3, Concurrency: 20}, 20},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			bubble(t, func(t *testing.T, m *actionlog.Memory) {
 				var now, most, total atomic.Int64
 				c.options.Queue, c.options.Interval = m, time.Hour
@@ -123,6 +127,7 @@ func TestConcurrencyIsBoundedAndBatchesAreNotWaitedFor(t *testing.T) {
 }
 
 func TestOutcomes(t *testing.T) {
+	t.Parallel()
 	const internal = `{"error":"internal error","path":"$","code":"unexpected"}`
 	for name, c := range map[string]struct {
 		call   call
@@ -142,6 +147,7 @@ func TestOutcomes(t *testing.T) {
 		}, actionlog.StatusError, `{"error":"the response of the webhook cannot be stored","path":"$","code":"unexpected"}`},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			bubble(t, func(t *testing.T, m *actionlog.Memory) {
 				start(t, worker.Options{Queue: m, Call: c.call, Interval: time.Second})
 				id := create(t, m)
@@ -156,6 +162,7 @@ func TestOutcomes(t *testing.T) {
 }
 
 func TestStoppingWaitsForCalls(t *testing.T) {
+	t.Parallel()
 	bubble(t, func(t *testing.T, m *actionlog.Memory) {
 		quick := func(context.Context, actionlog.Claim) actionlog.Outcome {
 			<-time.After(time.Minute - time.Second) // longer than the lease: it must be renewed meanwhile
@@ -182,6 +189,7 @@ func TestStoppingWaitsForCalls(t *testing.T) {
 }
 
 func TestStoppingRequeuesAfterTheGrace(t *testing.T) {
+	t.Parallel()
 	bubble(t, func(t *testing.T, m *actionlog.Memory) {
 		stop := start(t, worker.Options{Queue: m, Call: block, Interval: time.Second, Grace: 7 * time.Second})
 		id := create(t, m)
@@ -193,11 +201,11 @@ func TestStoppingRequeuesAfterTheGrace(t *testing.T) {
 			t.Errorf("stopping took %s, want the grace", took)
 		}
 		wantStatus(t, m, id, actionlog.StatusCreated)
-		start(t, worker.Options{Queue: m, Call: func(_ context.Context, c actionlog.Claim) actionlog.Outcome {
+		start(t, worker.Options{Queue: m, Call: func(ctx context.Context, c actionlog.Claim) actionlog.Outcome {
 			if c.Attempt != 2 {
 				t.Errorf("attempt is %d, want 2", c.Attempt)
 			}
-			return succeed(t.Context(), c)
+			return succeed(ctx, c)
 		}, Interval: time.Second})
 		synctest.Wait()
 		wantStatus(t, m, id, actionlog.StatusCompleted)
@@ -207,6 +215,7 @@ func TestStoppingRequeuesAfterTheGrace(t *testing.T) {
 // TestCutOff cuts a worker off from the log while it calls a handler. It must have given the call up before another
 // worker may take the entry over, and what it says later must not count.
 func TestCutOff(t *testing.T) {
+	t.Parallel()
 	bubble(t, func(t *testing.T, m *actionlog.Memory) {
 		var running atomic.Int64
 		handler := func(answer string, took time.Duration) call {
@@ -250,6 +259,7 @@ func TestCutOff(t *testing.T) {
 }
 
 func TestShortOutageHarmsNothing(t *testing.T) {
+	t.Parallel()
 	bubble(t, func(t *testing.T, m *actionlog.Memory) {
 		var calls atomic.Int64
 		queue := &faulty{Queue: m}
@@ -273,6 +283,7 @@ func TestShortOutageHarmsNothing(t *testing.T) {
 }
 
 func TestLongOutageIsSurvived(t *testing.T) {
+	t.Parallel()
 	bubble(t, func(t *testing.T, m *actionlog.Memory) {
 		queue := &faulty{Queue: m}
 		queue.set(errDown, "join")
@@ -294,6 +305,7 @@ func TestLongOutageIsSurvived(t *testing.T) {
 
 // TestLostAnswers: what the store has done without the worker knowing is neither lost nor done twice.
 func TestLostAnswers(t *testing.T) {
+	t.Parallel()
 	bubble(t, func(t *testing.T, m *actionlog.Memory) {
 		var calls atomic.Int64
 		queue := &faulty{Queue: m, lose: map[string]bool{"claim": true, "record": true}}
@@ -309,6 +321,7 @@ func TestLostAnswers(t *testing.T) {
 }
 
 func TestManyWatchersGetOneSignalEach(t *testing.T) {
+	t.Parallel()
 	bubble(t, func(t *testing.T, m *actionlog.Memory) {
 		start(t, worker.Options{Queue: m, Call: succeed, Interval: time.Hour})
 		synctest.Wait()

@@ -31,23 +31,24 @@ const (
 func Run(t *testing.T, open Open) {
 	t.Helper()
 	for name, test := range map[string]func(*testing.T, Open){
-		"an entry comes back as it was created":       testRoundTrip,
-		"secrets are not stored":                      testSecrets,
-		"what cannot be stored is refused":            testUnstorable,
-		"unknown ids":                                 testUnknown,
-		"outcomes":                                    testOutcomes,
-		"claims are oldest first and exclusive":       testClaim,
-		"claims are exclusive under concurrency":      testConcurrentClaims,
-		"a claimant that has not joined gets nothing": testStranger,
-		"an outcome is recorded once":                 testOnce,
-		"requeue keeps what it is told to":            testRequeue,
-		"leaving requeues":                            testLeave,
-		"the dead are rescued and fenced":             testRescue,
-		"renewing keeps alive":                        testRenew,
-		"dropping":                                    testDrop,
-		"depth":                                       testDepth,
-		"watching":                                    testWatch,
-		"arrivals":                                    testArrivals,
+		"an entry comes back as it was created":           testRoundTrip,
+		"secrets are not stored":                          testSecrets,
+		"what cannot be stored is refused":                testUnstorable,
+		"unknown ids":                                     testUnknown,
+		"outcomes":                                        testOutcomes,
+		"claims are oldest first and exclusive":           testClaim,
+		"claims are exclusive under concurrency":          testConcurrentClaims,
+		"a claimant that has not joined gets nothing":     testStranger,
+		"an outcome is recorded once":                     testOnce,
+		"requeue keeps what it is told to":                testRequeue,
+		"leaving requeues":                                testLeave,
+		"the dead are rescued and fenced":                 testRescue,
+		"renewing keeps alive":                            testRenew,
+		"an outcome counts once, however short the lease": testTinyLeases,
+		"dropping": testDrop,
+		"depth":    testDepth,
+		"watching": testWatch,
+		"arrivals": testArrivals,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -154,6 +155,7 @@ func equalJSON(t *testing.T, what string, got json.RawMessage, want string) {
 }
 
 func testRoundTrip(t *testing.T, open Open) {
+	t.Helper()
 	a, b := open(t, long)
 	const input = `{"text":"ü \u0001 \\u0000 \" 😀","list":[1,2.50,1e3,null,true],"deep":{"a":{"b":[]}}}`
 	id, err := a.Create(t.Context(), actionlog.NewEntry{
@@ -185,6 +187,7 @@ func testRoundTrip(t *testing.T, open Open) {
 }
 
 func testSecrets(t *testing.T, open Open) {
+	t.Helper()
 	a, _ := open(t, long)
 	id, err := a.Create(t.Context(), actionlog.NewEntry{
 		Action: "report", Input: json.RawMessage(`{}`), Header: http.Header{
@@ -201,6 +204,7 @@ func testSecrets(t *testing.T, open Open) {
 }
 
 func testUnstorable(t *testing.T, open Open) {
+	t.Helper()
 	a, _ := open(t, long)
 	for _, input := range []string{``, `{`, `{"a":"\u0000"}`} {
 		_, err := a.Create(t.Context(), actionlog.NewEntry{Action: "report", Input: json.RawMessage(input)})
@@ -227,6 +231,7 @@ func testUnstorable(t *testing.T, open Open) {
 }
 
 func testUnknown(t *testing.T, open Open) {
+	t.Helper()
 	a, _ := open(t, long)
 	for _, id := range []string{"", "x", uuid.NewString()} {
 		if _, err := a.Get(t.Context(), id); !errors.Is(err, actionlog.ErrNotFound) {
@@ -239,6 +244,7 @@ func testUnknown(t *testing.T, open Open) {
 }
 
 func testOutcomes(t *testing.T, open Open) {
+	t.Helper()
 	a, b := open(t, long)
 	failed, completed := create(t, a, "failed"), create(t, a, "completed")
 	for _, c := range claim(t, a, join(t, a), 10, 2) {
@@ -267,6 +273,7 @@ func testOutcomes(t *testing.T, open Open) {
 }
 
 func testClaim(t *testing.T, open Open) {
+	t.Helper()
 	a, b := open(t, long)
 	one, two, three := create(t, a, "x"), create(t, a, "x"), create(t, a, "x")
 	first := claim(t, a, join(t, a), 2, 2)
@@ -280,6 +287,7 @@ func testClaim(t *testing.T, open Open) {
 }
 
 func testConcurrentClaims(t *testing.T, open Open) {
+	t.Helper()
 	a, b := open(t, long)
 	const entries = 200
 	for range entries {
@@ -318,6 +326,7 @@ func testConcurrentClaims(t *testing.T, open Open) {
 }
 
 func testStranger(t *testing.T, open Open) {
+	t.Helper()
 	a, _ := open(t, long)
 	create(t, a, "x")
 	claim(t, a, uuid.NewString(), 10, 0)
@@ -330,6 +339,7 @@ func testStranger(t *testing.T, open Open) {
 }
 
 func testOnce(t *testing.T, open Open) {
+	t.Helper()
 	a, b := open(t, long)
 	id := create(t, a, "x")
 	c := claim(t, a, join(t, a), 1, 1)[0]
@@ -353,6 +363,7 @@ func testOnce(t *testing.T, open Open) {
 }
 
 func testRequeue(t *testing.T, open Open) {
+	t.Helper()
 	a, b := open(t, long)
 	for range 3 {
 		create(t, a, "x")
@@ -379,6 +390,7 @@ func testRequeue(t *testing.T, open Open) {
 }
 
 func testLeave(t *testing.T, open Open) {
+	t.Helper()
 	a, b := open(t, long)
 	create(t, a, "x")
 	me := join(t, a)
@@ -399,6 +411,7 @@ func testLeave(t *testing.T, open Open) {
 }
 
 func testRescue(t *testing.T, open Open) {
+	t.Helper()
 	a, b := open(t, short)
 	id := create(t, a, "x")
 	dead := join(t, a)
@@ -434,7 +447,71 @@ func testRescue(t *testing.T, open Open) {
 	}
 }
 
+// testTinyLeases has claimants die all the time, in the middle of everything. Each entry must be recorded exactly once.
+func testTinyLeases(t *testing.T, open Open) {
+	t.Helper()
+	a, b := open(t, 10*time.Millisecond)
+	const entries = 100
+	for range entries {
+		create(t, a, "x")
+	}
+	var mu sync.Mutex
+	recorded := map[string]int{}
+	finished := func() bool {
+		mu.Lock()
+		defer mu.Unlock()
+		return len(recorded) == entries
+	}
+	deadline := time.Now().Add(2 * patience)
+	life := func(s actionlog.Store) error { // of one claimant
+		me := uuid.NewString()
+		if _, err := s.Join(t.Context(), me); err != nil {
+			return err
+		}
+		for range 3 {
+			claims, err := s.Claim(t.Context(), me, 3)
+			if err != nil {
+				return err
+			}
+			if _, err := s.Rescue(t.Context()); err != nil {
+				return err
+			}
+			for _, c := range claims {
+				result := actionlog.Result{Claim: c, Outcome: actionlog.Complete(json.RawMessage(`1`))}
+				if err := s.Record(t.Context(), []actionlog.Result{result})[0]; err == nil {
+					mu.Lock()
+					recorded[c.ID]++
+					mu.Unlock()
+				} else if !errors.Is(err, actionlog.ErrFenced) {
+					return err
+				}
+			}
+		}
+		return nil
+	}
+	var wg sync.WaitGroup
+	for _, s := range []actionlog.Store{a, b, a, b} {
+		wg.Go(func() {
+			for !finished() && time.Now().Before(deadline) {
+				if err := life(s); err != nil {
+					t.Log(err) // Postgres may break a deadlock; nothing was recorded then
+				}
+			}
+		})
+	}
+	wg.Wait()
+	if len(recorded) != entries {
+		t.Errorf("%d of %d entries were recorded", len(recorded), entries)
+	}
+	for id, n := range recorded {
+		if n != 1 {
+			t.Errorf("%s was recorded %d times", id, n)
+		}
+	}
+}
+
 func testRenew(t *testing.T, open Open) {
+	t.Helper()
 	const lease = 2 * time.Second
 	a, b := open(t, lease)
 	create(t, a, "x")
@@ -456,6 +533,7 @@ func testRenew(t *testing.T, open Open) {
 }
 
 func testDrop(t *testing.T, open Open) {
+	t.Helper()
 	a, b := open(t, long)
 	kept := create(t, a, "kept")
 	gone := create(t, a, "gone")
@@ -480,6 +558,7 @@ func testDrop(t *testing.T, open Open) {
 }
 
 func testDepth(t *testing.T, open Open) {
+	t.Helper()
 	a, b := open(t, long)
 	for range 3 {
 		create(t, a, "two")
@@ -505,6 +584,7 @@ func testDepth(t *testing.T, open Open) {
 }
 
 func testWatch(t *testing.T, open Open) {
+	t.Helper()
 	a, b := open(t, long)
 	id, idle := create(t, a, "x"), create(t, a, "idle")
 	var channels []<-chan struct{}
@@ -533,6 +613,7 @@ func testWatch(t *testing.T, open Open) {
 }
 
 func testArrivals(t *testing.T, open Open) {
+	t.Helper()
 	a, _ := open(t, long)
 	arrived, stop := a.Arrivals()
 	defer stop()
