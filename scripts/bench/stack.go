@@ -23,7 +23,8 @@ const runtimes = "golang,nestjs,python"
 // build measures nself build on a project with three runtimes: fresh, unchanged, one key changed.
 func (b *bench) build() error {
 	fmt.Println("nself build, three runtimes, whole process")
-	var fresh, unchanged, changed []time.Duration
+	var fresh, unchanged, changed, floor []time.Duration
+	files := 0
 	for range b.runs {
 		dir, err := os.MkdirTemp("", "nself-bench-")
 		if err != nil {
@@ -57,13 +58,45 @@ func (b *bench) build() error {
 			}
 			*m.into = append(*m.into, took)
 		}
+		took, n, err := createLike(shop)
+		if err != nil {
+			return err
+		}
+		floor, files = append(floor, took), n
 		os.RemoveAll(dir)
 	}
 	f, u, c := median(fresh), median(unchanged), median(changed)
 	row("fresh", ms(f), fmt.Sprintf("original %s, limit 60 ms", ms(originalFresh)), ratio(f, originalFresh))
+	row("", "", fmt.Sprintf("creating %d empty files here %s", files, ms(median(floor))), ratio(f, median(floor)))
 	row("unchanged", ms(u), fmt.Sprintf("original %s, limit 25 ms", ms(originalUnchanged)), ratio(u, originalUnchanged))
 	row("one key changed", ms(c), fmt.Sprintf("original %s", ms(originalFresh)), ratio(c, originalFresh))
 	return nil
+}
+
+// createLike creates as many empty files as a build has written, one after another: what the file system alone takes.
+func createLike(project string) (time.Duration, int, error) {
+	files := 1 // docker-compose.yml
+	err := filepath.WalkDir(filepath.Join(project, "functions"), func(_ string, d os.DirEntry, err error) error {
+		if err == nil && !d.IsDir() {
+			files++
+		}
+		return err
+	})
+	if err != nil {
+		return 0, 0, err
+	}
+	dir, err := os.MkdirTemp("", "nself-bench-floor-")
+	if err != nil {
+		return 0, 0, err
+	}
+	defer os.RemoveAll(dir)
+	start := time.Now()
+	for i := range files {
+		if err := os.WriteFile(filepath.Join(dir, fmt.Sprint(i)), nil, 0o644); err != nil {
+			return 0, 0, err
+		}
+	}
+	return time.Since(start), files, nil
 }
 
 // up measures the first nself up, warm ones, and down.
