@@ -6,6 +6,8 @@ BIN := bin/nself
 GO ?= go
 PKGS := ./...
 FUZZTIME ?= 60s
+# Hasura's own case files, where they lie beside the checkout.
+export HASURA_CONFORMANCE_DIR ?= $(abspath $(wildcard ../shared/conformance/hasura-actions))
 GOLANGCI_LINT := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 
 .PHONY: help
@@ -31,7 +33,7 @@ demo-down: ## Stop the demo
 .PHONY: test
 test: ## Unit tests with the race detector, then journeys on the built program with real Postgres and Redis
 	$(GO) vet $(PKGS)
-	$(GO) test -race -timeout 20m $$($(GO) list ./... | grep -v /e2e)
+	$(GO) test -race -timeout 30m $$($(GO) list ./... | grep -v /e2e)
 	$(GO) test -count 1 -timeout 20m ./e2e/...
 
 .PHONY: e2e
