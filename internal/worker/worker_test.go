@@ -16,12 +16,6 @@ import (
 
 const lease = 10 * time.Second
 
-// bubble runs a test on a clock of its own.
-func bubble(t *testing.T, test func(*testing.T, *actionlog.Memory)) {
-	t.Helper()
-	synctest.Test(t, func(t *testing.T) { test(t, actionlog.NewMemory(lease)) })
-}
-
 // pass lets time pass.
 func pass(d time.Duration) {
 	<-time.After(d)
@@ -30,7 +24,8 @@ func pass(d time.Duration) {
 
 func TestOwnEntriesRunAtOnce(t *testing.T) {
 	t.Parallel()
-	bubble(t, func(t *testing.T, m *actionlog.Memory) {
+	synctest.Test(t, func(t *testing.T) {
+		m := actionlog.NewMemory(lease)
 		start(t, worker.Options{Queue: m, Call: succeed, Interval: time.Hour})
 		synctest.Wait()
 		began := time.Now()
@@ -47,7 +42,8 @@ func TestOwnEntriesRunAtOnce(t *testing.T) {
 
 func TestOthersEntriesAreFoundByAsking(t *testing.T) {
 	t.Parallel()
-	bubble(t, func(t *testing.T, m *actionlog.Memory) {
+	synctest.Test(t, func(t *testing.T) {
+		m := actionlog.NewMemory(lease)
 		start(t, worker.Options{Queue: &faulty{Queue: m, deaf: true}, Call: succeed, Interval: time.Second})
 		synctest.Wait()
 		id := create(t, m)
@@ -60,7 +56,8 @@ func TestOthersEntriesAreFoundByAsking(t *testing.T) {
 
 func TestIntervalZeroIsOff(t *testing.T) {
 	t.Parallel()
-	bubble(t, func(t *testing.T, m *actionlog.Memory) {
+	synctest.Test(t, func(t *testing.T) {
+		m := actionlog.NewMemory(lease)
 		start(t, worker.Options{Queue: m, Call: succeed})
 		id := create(t, m)
 		pass(time.Hour)
@@ -97,7 +94,8 @@ func TestConcurrencyIsBoundedAndBatchesAreNotWaitedFor(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			bubble(t, func(t *testing.T, m *actionlog.Memory) {
+			synctest.Test(t, func(t *testing.T) {
+				m := actionlog.NewMemory(lease)
 				var now, most, total atomic.Int64
 				c.options.Queue, c.options.Interval = m, time.Hour
 				c.options.Call = func(context.Context, actionlog.Claim) actionlog.Outcome {
@@ -148,7 +146,8 @@ func TestOutcomes(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			bubble(t, func(t *testing.T, m *actionlog.Memory) {
+			synctest.Test(t, func(t *testing.T) {
+				m := actionlog.NewMemory(lease)
 				start(t, worker.Options{Queue: m, Call: c.call, Interval: time.Second})
 				id := create(t, m)
 				synctest.Wait()
@@ -163,7 +162,8 @@ func TestOutcomes(t *testing.T) {
 
 func TestStoppingWaitsForCalls(t *testing.T) {
 	t.Parallel()
-	bubble(t, func(t *testing.T, m *actionlog.Memory) {
+	synctest.Test(t, func(t *testing.T) {
+		m := actionlog.NewMemory(lease)
 		quick := func(context.Context, actionlog.Claim) actionlog.Outcome {
 			<-time.After(time.Minute - time.Second) // longer than the lease: it must be renewed meanwhile
 			return actionlog.Complete(json.RawMessage(`1`))
@@ -190,7 +190,8 @@ func TestStoppingWaitsForCalls(t *testing.T) {
 
 func TestStoppingRequeuesAfterTheGrace(t *testing.T) {
 	t.Parallel()
-	bubble(t, func(t *testing.T, m *actionlog.Memory) {
+	synctest.Test(t, func(t *testing.T) {
+		m := actionlog.NewMemory(lease)
 		stop := start(t, worker.Options{Queue: m, Call: block, Interval: time.Second, Grace: 7 * time.Second})
 		id := create(t, m)
 		synctest.Wait()
@@ -212,11 +213,35 @@ func TestStoppingRequeuesAfterTheGrace(t *testing.T) {
 	})
 }
 
+// TestStoppingEndsThoughCallsDoNot: a call that does not notice its end keeps neither the process nor the entry.
+func TestStoppingEndsThoughCallsDoNot(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		m := actionlog.NewMemory(lease)
+		deaf := func(context.Context, actionlog.Claim) actionlog.Outcome {
+			<-time.After(time.Hour)
+			return actionlog.Complete(json.RawMessage(`"late"`))
+		}
+		stop := start(t, worker.Options{Queue: m, Call: deaf, Interval: time.Second, Grace: time.Second})
+		id := create(t, m)
+		synctest.Wait()
+		began := time.Now()
+		stop()
+		if took := time.Since(began); took > 10*time.Second {
+			t.Errorf("stopping took %s", took)
+		}
+		wantStatus(t, m, id, actionlog.StatusCreated)
+		pass(time.Hour)
+		wantStatus(t, m, id, actionlog.StatusCreated)
+	})
+}
+
 // TestCutOff cuts a worker off from the log while it calls a handler. It must have given the call up before another
 // worker may take the entry over, and what it says later must not count.
 func TestCutOff(t *testing.T) {
 	t.Parallel()
-	bubble(t, func(t *testing.T, m *actionlog.Memory) {
+	synctest.Test(t, func(t *testing.T) {
+		m := actionlog.NewMemory(lease)
 		var running atomic.Int64
 		handler := func(answer string, took time.Duration) call {
 			return func(ctx context.Context, _ actionlog.Claim) actionlog.Outcome {
@@ -260,7 +285,8 @@ func TestCutOff(t *testing.T) {
 
 func TestShortOutageHarmsNothing(t *testing.T) {
 	t.Parallel()
-	bubble(t, func(t *testing.T, m *actionlog.Memory) {
+	synctest.Test(t, func(t *testing.T) {
+		m := actionlog.NewMemory(lease)
 		var calls atomic.Int64
 		queue := &faulty{Queue: m}
 		start(t, worker.Options{Queue: queue, Interval: time.Second, Call: func(context.Context, actionlog.Claim) actionlog.Outcome {
@@ -284,7 +310,8 @@ func TestShortOutageHarmsNothing(t *testing.T) {
 
 func TestLongOutageIsSurvived(t *testing.T) {
 	t.Parallel()
-	bubble(t, func(t *testing.T, m *actionlog.Memory) {
+	synctest.Test(t, func(t *testing.T) {
+		m := actionlog.NewMemory(lease)
 		queue := &faulty{Queue: m}
 		queue.set(errDown, "join")
 		start(t, worker.Options{Queue: queue, Call: succeed, Interval: time.Second})
@@ -306,7 +333,8 @@ func TestLongOutageIsSurvived(t *testing.T) {
 // TestLostAnswers: what the store has done without the worker knowing is neither lost nor done twice.
 func TestLostAnswers(t *testing.T) {
 	t.Parallel()
-	bubble(t, func(t *testing.T, m *actionlog.Memory) {
+	synctest.Test(t, func(t *testing.T) {
+		m := actionlog.NewMemory(lease)
 		var calls atomic.Int64
 		queue := &faulty{Queue: m, lose: map[string]bool{"claim": true, "record": true}}
 		start(t, worker.Options{Queue: queue, Interval: time.Second, Call: func(context.Context, actionlog.Claim) actionlog.Outcome {
@@ -322,7 +350,8 @@ func TestLostAnswers(t *testing.T) {
 
 func TestManyWatchersGetOneSignalEach(t *testing.T) {
 	t.Parallel()
-	bubble(t, func(t *testing.T, m *actionlog.Memory) {
+	synctest.Test(t, func(t *testing.T) {
+		m := actionlog.NewMemory(lease)
 		start(t, worker.Options{Queue: m, Call: succeed, Interval: time.Hour})
 		synctest.Wait()
 		var wg sync.WaitGroup

@@ -455,59 +455,73 @@ func testTinyLeases(t *testing.T, open Open) {
 	for range entries {
 		create(t, a, "x")
 	}
-	var mu sync.Mutex
-	recorded := map[string]int{}
-	finished := func() bool {
-		mu.Lock()
-		defer mu.Unlock()
-		return len(recorded) == entries
-	}
+	tally := tally{times: map[string]int{}}
 	deadline := time.Now().Add(2 * patience)
-	life := func(s actionlog.Store) error { // of one claimant
-		me := uuid.NewString()
-		if _, err := s.Join(t.Context(), me); err != nil {
-			return err
-		}
-		for range 3 {
-			claims, err := s.Claim(t.Context(), me, 3)
-			if err != nil {
-				return err
-			}
-			if _, err := s.Rescue(t.Context()); err != nil {
-				return err
-			}
-			for _, c := range claims {
-				result := actionlog.Result{Claim: c, Outcome: actionlog.Complete(json.RawMessage(`1`))}
-				if err := s.Record(t.Context(), []actionlog.Result{result})[0]; err == nil {
-					mu.Lock()
-					recorded[c.ID]++
-					mu.Unlock()
-				} else if !errors.Is(err, actionlog.ErrFenced) {
-					return err
-				}
-			}
-		}
-		return nil
-	}
 	var wg sync.WaitGroup
 	for _, s := range []actionlog.Store{a, b, a, b} {
 		wg.Go(func() {
-			for !finished() && time.Now().Before(deadline) {
-				if err := life(s); err != nil {
-					t.Log(err) // Postgres may break a deadlock; nothing was recorded then
+			for tally.entries() < entries && time.Now().Before(deadline) {
+				if err := liveShortly(t, s, &tally); err != nil {
+					t.Log(err) // Postgres may break a deadlock; nothing was done then
 				}
 			}
 		})
 	}
 	wg.Wait()
-	if len(recorded) != entries {
-		t.Errorf("%d of %d entries were recorded", len(recorded), entries)
+	if n := tally.entries(); n != entries {
+		t.Errorf("%d of %d entries were recorded", n, entries)
 	}
-	for id, n := range recorded {
+	for id, n := range tally.times {
 		if n != 1 {
 			t.Errorf("%s was recorded %d times", id, n)
 		}
 	}
+}
+
+// tally counts how often an entry was recorded.
+type tally struct {
+	mu    sync.Mutex
+	times map[string]int
+}
+
+func (y *tally) add(id string) {
+	y.mu.Lock()
+	defer y.mu.Unlock()
+	y.times[id]++
+}
+
+func (y *tally) entries() int {
+	y.mu.Lock()
+	defer y.mu.Unlock()
+	return len(y.times)
+}
+
+// liveShortly is a claimant that neither renews nor leaves.
+func liveShortly(t *testing.T, s actionlog.Store, recorded *tally) error {
+	t.Helper()
+	me := uuid.NewString()
+	if _, err := s.Join(t.Context(), me); err != nil {
+		return err
+	}
+	for range 3 {
+		claims, err := s.Claim(t.Context(), me, 3)
+		if err != nil {
+			return err
+		}
+		if _, err := s.Rescue(t.Context()); err != nil {
+			return err
+		}
+		for _, c := range claims {
+			result := actionlog.Result{Claim: c, Outcome: actionlog.Complete(json.RawMessage(`1`))}
+			err := s.Record(t.Context(), []actionlog.Result{result})[0]
+			if err == nil {
+				recorded.add(c.ID)
+			} else if !errors.Is(err, actionlog.ErrFenced) {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 func testRenew(t *testing.T, open Open) {
