@@ -109,8 +109,14 @@ func CoerceFields(dst []byte, fields []*Field, given func(string) *ast.Value, sc
 			}
 			continue
 		}
-		dst = appendKey(dst, f.Name, &first)
 		var err *Error
+		if scope.omitted(v) {
+			if err = scope.find(v.Raw).check(f.Type); err != nil {
+				return dst, err.Under(f.Name)
+			}
+			continue
+		}
+		dst = appendKey(dst, f.Name, &first)
 		if dst, err = Coerce(dst, f.Type, v, scope); err != nil {
 			return dst, err.Under(f.Name)
 		}

@@ -10,9 +10,11 @@ import (
 const (
 	CodeAccessDenied      = "access-denied"
 	CodeInvalidJSON       = "invalid-json"
+	CodeInvalidParams     = "invalid-params"
 	CodeNotFound          = "not-found"
 	CodeNotSupported      = "not-supported"
 	CodeParseFailed       = "parse-failed"
+	CodeStartFailed       = "start-failed"
 	CodeUnexpected        = "unexpected"
 	CodeUnexpectedPayload = "unexpected-payload"
 	CodeValidationFailed  = "validation-failed"

@@ -167,6 +167,10 @@ func project(dst []byte, sel *Selection, object string, values []string) []byte 
 // nested tells whether a value can stand for a nested object: not a scalar.
 func nested(value string) bool { return value[0] == '{' || value[0] == '[' || value == "null" }
 
+// Project appends the selected part of value, an object, a list or null, without validating it. What is neither becomes
+// null.
+func Project(dst []byte, sel *Selection, value string) []byte { return projectNested(dst, sel, value) }
+
 // projectNested projects an object, or each object of a list; scalars in a list are dropped, nulls kept.
 func projectNested(dst []byte, sel *Selection, value string) []byte {
 	switch value[0] {

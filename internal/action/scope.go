@@ -9,6 +9,18 @@ type Variable struct {
 	Default *ast.Value // nil: none
 	// JSON is the text of the supplied value; "" when the request has none.
 	JSON string
+	// Omit leaves out the argument or input field that the variable stands for when it has neither a value nor a default
+	// (Hasura's experimental feature no_null_unbound_variable_default). Otherwise it counts as null.
+	Omit bool
+}
+
+// omitted tells whether v is a variable that leaves out what it stands for.
+func (s Scope) omitted(v *ast.Value) bool {
+	if v.Kind != ast.Variable {
+		return false
+	}
+	variable := s.find(v.Raw)
+	return variable != nil && variable.Omit && variable.JSON == "" && variable.Default == nil
 }
 
 // Scope holds the variables that a value may refer to. The zero value has none.

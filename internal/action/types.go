@@ -99,7 +99,9 @@ type Action struct {
 	Name        string
 	Description string
 	// Query tells a query action from a mutation.
-	Query  bool
+	Query bool
+	// Async tells that the mutation is answered with an id, and its result is asked for later.
+	Async  bool
 	Args   []*Field
 	Output *TypeRef
 	// Handler is the URL template as metadata has it, for error details; never resolved, it may name secrets.

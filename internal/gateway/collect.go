@@ -25,6 +25,7 @@ type compiler struct {
 	count  int
 	buf    []byte
 
+	result   *action.Type // the result type of an asynchronous action, whose members are found under any alias
 	warnings []string
 }
 

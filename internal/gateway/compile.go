@@ -11,13 +11,25 @@ type plan struct {
 	fields []plannedField
 	// warnings are aliases of nested objects, which Hasura looks up under the alias and so does not find.
 	warnings []string
+	enqueues bool // a field creates an entry of the action log
 }
+
+// doing is what a field with an action does.
+type doing uint8
+
+const (
+	callHandler doing = iota
+	createEntry       // of the action log
+	readResult        // of an entry
+)
 
 // plannedField is one root field. Exactly one of action, constant and meta is set.
 type plannedField struct {
 	key []byte // the response name as a JSON key with its colon
 
 	action    *boundAction
+	does      doing
+	args      []*action.Field
 	selection *action.Selection
 	input     []byte           // the arguments as JSON, where no variable is in them
 	arguments ast.ArgumentList // otherwise
@@ -36,12 +48,18 @@ func compile(r *roleSchema, op *operation, scope action.Scope) (*plan, *action.E
 	if err != nil {
 		return nil, err.Under("selectionSet")
 	}
+	if op.root == subscriptionRoot {
+		if err := c.subscribable(fields); err != nil {
+			return nil, err
+		}
+	}
 	p := &plan{}
 	for _, f := range fields {
 		planned, err := c.rootField(f)
 		if err != nil {
 			return nil, err.Under(f.Name).Under("selectionSet")
 		}
+		p.enqueues = p.enqueues || planned.does == createEntry
 		planned.key = append(action.AppendString(nil, f.Alias), ':')
 		p.fields = append(p.fields, planned)
 	}
@@ -54,14 +72,22 @@ func (c *compiler) rootField(f *mergedField) (plannedField, *action.Error) {
 		return plannedField{constant: action.AppendString(nil, c.op.root)}, nil
 	}
 	if a := c.schema.action(c.op.root, f.Name); a != nil {
-		return c.actionField(a, f)
+		switch {
+		case !a.Async:
+			return c.actionField(plannedField{action: a, args: a.Args}, f, a.Output.Base())
+		case c.op.root == mutationRoot:
+			return c.actionField(plannedField{action: a, args: a.Args, does: createEntry}, f, nil)
+		default:
+			c.result = a.result
+			return c.actionField(plannedField{action: a, args: resultArguments(), does: readResult}, f, a.result)
+		}
 	}
 	if c.op.root == queryRoot {
 		switch {
 		case (f.Name == "__schema" || f.Name == "__type") && !c.schema.hidden:
 			meta, err := c.metaRoot(f)
 			return plannedField{meta: meta}, err
-		case f.Name == noQueriesField && len(c.schema.queries) == 0:
+		case f.Name == noQueriesField && !c.schema.hasQueries():
 			if err := c.leaf(f, nil); err != nil {
 				return plannedField{}, err
 			}
@@ -75,18 +101,17 @@ func unknownField(name, typeName string) *action.Error {
 	return invalid("field '" + name + "' not found in type: '" + typeName + "'")
 }
 
-// actionField plans the call of an action.
-func (c *compiler) actionField(a *boundAction, f *mergedField) (plannedField, *action.Error) {
-	p := plannedField{action: a}
-	base := a.Output.Base()
-	if base.Kind != action.Object {
-		if err := c.leaf(f, a.Args); err != nil {
+// actionField plans a field with an action. base is the named type of the field; nil stands for a scalar.
+func (c *compiler) actionField(p plannedField, f *mergedField, base *action.Type) (plannedField, *action.Error) {
+	object := base != nil && base.Kind == action.Object
+	if !object {
+		if err := c.leaf(f, p.args); err != nil {
 			return p, err
 		}
-	} else if err := c.knownArguments(f, a.Args); err != nil {
+	} else if err := c.knownArguments(f, p.args); err != nil {
 		return p, err
 	}
-	input, err := action.CoerceFields(nil, a.Args, argument(f.Arguments), c.scope)
+	input, err := action.CoerceFields(nil, p.args, argument(f.Arguments), c.scope)
 	if err != nil {
 		return p, err.Under("args")
 	}
@@ -95,10 +120,24 @@ func (c *compiler) actionField(a *boundAction, f *mergedField) (plannedField, *a
 	} else {
 		p.input = input
 	}
-	if base.Kind == action.Object {
+	if object {
 		p.selection, err = c.selection(base, f.sets)
 	}
 	return p, err
+}
+
+// subscribable holds the root fields of a subscription to exactly one, which has to be the result of an asynchronous
+// action.
+func (c *compiler) subscribable(fields []*mergedField) *action.Error {
+	if len(fields) != 1 {
+		return invalid("subscriptions must select one top level field")
+	}
+	if named(c.schema.queries, fields[0].Name) != nil {
+		return &action.Error{
+			Code: action.CodeNotSupported, Message: "query actions cannot be run as a subscription",
+		}
+	}
+	return nil
 }
 
 // leaf checks a field without a selection set.
@@ -156,7 +195,7 @@ func (c *compiler) selectionIn(t *action.Type, sets []ast.SelectionSet) (*action
 			if base := t.Fields[selected.Index].Type.Base(); base.Kind == action.Object {
 				if err = c.knownArguments(f, nil); err == nil {
 					selected.Sub, err = c.selection(base, f.sets)
-					if f.Alias != f.Name {
+					if f.Alias != f.Name && t != c.result {
 						c.warnings = append(c.warnings, f.Alias+": "+t.Name+"."+f.Name)
 					}
 				}

@@ -9,9 +9,10 @@ import (
 
 // cors decides which web pages may call. The zero value lets none.
 type cors struct {
-	all     bool
-	origins map[string]bool
-	suffix  []wildcardOrigin
+	all      bool
+	origins  map[string]bool
+	suffix   []wildcardOrigin
+	disabled bool // HASURA_GRAPHQL_DISABLE_CORS
 }
 
 // wildcardOrigin is scheme://*.host:port.
@@ -21,6 +22,7 @@ type wildcardOrigin struct{ scheme, suffix string }
 func parseCORS(o Options) (cors, error) {
 	var c cors
 	if o.DisableCORS {
+		c.disabled = true
 		return c, nil
 	}
 	if o.CORSDomains == "" || o.CORSDomains == "*" {

@@ -71,8 +71,11 @@ func cachedArguments() []*action.Field {
 // operationDirectives checks the directives of the operation itself. @cached does nothing in the open-source server.
 func (c *compiler) operationDirectives() *action.Error {
 	place := "a query"
-	if c.op.ast.Operation == ast.Mutation {
+	switch c.op.ast.Operation {
+	case ast.Mutation:
 		place = "a mutation"
+	case ast.Subscription:
+		place = "a subscription"
 	}
 	for _, d := range c.op.ast.Directives {
 		switch {

@@ -8,6 +8,8 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"github.com/coder/websocket"
+
 	"github.com/nself-org/nself/internal/errdefs"
 	"github.com/nself-org/nself/internal/metadata"
 	"github.com/nself-org/nself/internal/webhook"
@@ -21,8 +23,12 @@ type Engine struct {
 	client  *webhook.Client
 	current atomic.Pointer[snapshot]
 	work    sync.Pool
+	gzip    compressors
+	async   chan struct{} // closed by the first snapshot with an asynchronous action
+	wanted  sync.Once
 	api     atomic.Pointer[http.Handler] // nil until MountAPI
 
+	sockets  sockets
 	draining atomic.Bool
 	inFlight atomic.Int64
 	idle     chan struct{} // closed when draining and nothing is in flight
@@ -47,7 +53,8 @@ func New(o Options) (*Engine, error) {
 			MaxResponseBytes: o.MaxResponseBytes,
 			TLS:              o.TLS,
 		}),
-		idle: make(chan struct{}),
+		idle:  make(chan struct{}),
+		async: make(chan struct{}),
 	}
 	e.work.New = func() any { return new(work) }
 	if _, err := e.Load(&metadata.Metadata{Version: 3}); err != nil {
@@ -83,17 +90,24 @@ func (e *Engine) leave() {
 	}
 }
 
-// Shutdown refuses new requests with status 503 and waits for those under way, until ctx ends. It is the owner's task
-// to shut the HTTP server down.
+// Shutdown refuses new requests with status 503, closes WebSockets as they have no query or mutation under way, and waits
+// for what is under way, until ctx ends; then it cuts the WebSockets off. It is the owner's task to shut the HTTP server
+// down.
 func (e *Engine) Shutdown(ctx context.Context) error {
 	e.draining.Store(true)
+	e.sockets.shutdown(socketClose{websocket.StatusServiceRestart, "the server is shutting down"})
 	e.inFlight.Add(1)
 	e.leave() // closes idle if nothing is under way
 	select {
 	case <-e.idle:
-		e.client.Close()
-		return nil
 	case <-ctx.Done():
-		return context.Cause(ctx)
 	}
+	if err := e.sockets.wait(ctx); err != nil {
+		return err
+	}
+	if err := context.Cause(ctx); err != nil {
+		return err
+	}
+	e.client.Close()
+	return nil
 }

@@ -1,12 +1,14 @@
 package gateway
 
 import (
+	"context"
 	"log/slog"
 	"net/http"
 	"slices"
 	"time"
 
 	"github.com/nself-org/nself/internal/action"
+	"github.com/nself-org/nself/internal/actionlog"
 	"github.com/nself-org/nself/internal/auth"
 	"github.com/nself-org/nself/internal/webhook"
 )
@@ -20,6 +22,7 @@ type work struct {
 	session []byte
 	payload []byte
 	headers []webhook.Field
+	ids     []string // of new entries of the action log, by root field; empty where there are none
 	out     []byte
 }
 
@@ -36,48 +39,81 @@ func (w *work) reset() {
 		}
 		*buf = (*buf)[:0]
 	}
-	w.scope, w.ends, w.headers = w.scope[:0], w.ends[:0], w.headers[:0]
+	w.scope, w.ends, w.headers, w.ids = w.scope[:0], w.ends[:0], w.headers[:0], w.ids[:0]
 }
 
-// exchange is one HTTP request on a GraphQL endpoint.
+// exchange is one HTTP request on a GraphQL endpoint, one operation on a WebSocket, or one call of an asynchronous
+// action.
 type exchange struct {
 	engine    *Engine
-	request   *http.Request
+	ctx       context.Context //nolint:containedctx // an exchange lives as long as the request that it stands for
+	header    http.Header     // of the client
+	host      string          // of the client
 	session   auth.Session
 	schema    *roleSchema
 	requestID string
-	batch     bool
+	actionID  string   // the entry of the action log that is being run, if any
+	onSocket  bool     // internal details are for nobody there
+	noCookies bool     // the client cannot be given any
 	cookies   []string // Set-Cookie values for the client
 	*work
 }
 
 // internals tells whether the caller may see internal details.
 func (x *exchange) internals() bool {
+	if x.onSocket {
+		return false
+	}
 	return x.engine.opt.DevMode || x.session.Admin && !x.engine.opt.HideAdminInternals
 }
 
 // answer executes one GraphQL request and appends the body of its answer to x.out. On an error x.out is as before.
 func (x *exchange) answer(req *graphqlRequest) *action.Error {
-	op, err := x.schema.operation(req)
+	op, p, err := x.prepare(req)
 	if err != nil {
 		return err
+	}
+	if op.root == subscriptionRoot {
+		return &action.Error{
+			Code:    action.CodeUnexpectedPayload,
+			Message: "subscriptions are not supported over HTTP, use websockets instead",
+		}
+	}
+	if err := x.enqueue(p); err != nil {
+		return err
+	}
+	return x.execute(op, p)
+}
+
+// prepare checks one GraphQL request and its arguments. Nothing has happened when it returns.
+func (x *exchange) prepare(req *graphqlRequest) (*operation, *plan, *action.Error) {
+	op, err := x.schema.operation(req)
+	if err != nil {
+		return nil, nil, err
 	}
 	clear(x.scope)
 	x.scope, err = op.bind(x.scope[:0], req.variables)
 	if err != nil {
-		return err
+		return nil, nil, err
+	}
+	if x.engine.opt.OmitUnboundVariables {
+		for i := range x.scope {
+			x.scope[i].Omit = true
+		}
 	}
 	p, fresh, err := op.plan(x.schema, x.scope)
 	if err != nil {
-		return err
+		return nil, nil, err
 	}
 	if fresh && len(p.warnings) > 0 {
-		x.engine.log.WarnContext(x.request.Context(), "aliases hide nested objects of the handler's answer",
+		x.engine.log.WarnContext(x.ctx, "aliases hide nested objects of the handler's answer",
 			slog.String("request_id", x.requestID), slog.Any("aliases", p.warnings))
 	}
-	if err := x.coerce(p); err != nil {
-		return err
-	}
+	return op, p, x.coerce(p)
+}
+
+// execute appends the result of a checked operation to x.out: an object with data. On an error x.out is as before.
+func (x *exchange) execute(op *operation, p *plan) *action.Error {
 	start := len(x.out)
 	x.out = append(x.out, `{"data":{`...)
 	from := 0
@@ -88,7 +124,7 @@ func (x *exchange) answer(req *graphqlRequest) *action.Error {
 		}
 		x.out = append(x.out, f.key...)
 		to := x.ends[i]
-		if err := x.field(op, f, x.inputs[from:to]); err != nil {
+		if err := x.field(op, f, i, x.inputs[from:to]); err != nil {
 			x.out = x.out[:start]
 			return err
 		}
@@ -103,23 +139,33 @@ func (x *exchange) coerce(p *plan) *action.Error {
 	x.inputs, x.ends = x.inputs[:0], x.ends[:0]
 	for i := range p.fields {
 		f := &p.fields[i]
+		start := len(x.inputs)
 		if f.arguments != nil {
 			var err *action.Error
-			x.inputs, err = action.CoerceFields(x.inputs, f.action.Args, argument(f.arguments), x.scope)
+			x.inputs, err = action.CoerceFields(x.inputs, f.args, argument(f.arguments), x.scope)
 			if err != nil {
 				return err.Under("args").Under(f.action.Name).Under("selectionSet")
 			}
 		} else {
 			x.inputs = append(x.inputs, f.input...)
 		}
+		if f.does == readResult {
+			if _, err := resultID(x.inputs[start:]); err != nil {
+				return err.Under("args").Under(f.action.Name).Under("selectionSet")
+			}
+		}
 		x.ends = append(x.ends, len(x.inputs))
 	}
 	return nil
 }
 
-// field appends the value of one root field.
-func (x *exchange) field(op *operation, f *plannedField, input []byte) *action.Error {
+// field appends the value of the root field at index i.
+func (x *exchange) field(op *operation, f *plannedField, i int, input []byte) *action.Error {
 	switch {
+	case f.does == createEntry:
+		x.out = action.AppendString(x.out, x.ids[i])
+	case f.does == readResult:
+		return x.result(f, input)
 	case f.action != nil:
 		return x.call(op, f, input)
 	case f.meta != nil:
@@ -134,23 +180,44 @@ func (x *exchange) field(op *operation, f *plannedField, input []byte) *action.E
 
 // call asks the handler of an action and appends what was selected of its answer.
 func (x *exchange) call(op *operation, f *plannedField, input []byte) *action.Error {
-	a := f.action
+	details := &callDetails{action: f.action, call: &action.Call{
+		Action: f.action.Name, Input: input, RequestQuery: op.requestQuery,
+	}}
+	err := x.ask(details)
+	defer details.response.Release()
+	if err != nil {
+		return err
+	}
+	if x.out, err = x.interpret(f, details.response.Status, details.body, details); err != nil {
+		return err
+	}
+	if !f.action.Query && !x.noCookies {
+		x.cookies = append(x.cookies, details.response.SetCookies()...)
+	}
+	return nil
+}
+
+// ask calls the handler of d.action. The answer, transformed, is in d; the response is to be released in any case.
+func (x *exchange) ask(d *callDetails) *action.Error {
+	a := d.action
 	if len(x.work.session) == 0 {
 		x.work.session = action.AppendVariables(x.work.session, x.session.Vars)
 	}
-	c := action.Call{Action: a.Name, Input: input, RequestQuery: op.requestQuery, Session: x.work.session}
-	x.payload = c.AppendPayload(x.payload[:0])
+	d.call.Session = x.work.session
+	x.payload = d.call.AppendPayload(x.payload[:0])
 	var err *action.Error
 	clear(x.headers)
-	if x.headers, err = a.headers.Append(x.headers[:0], x.request.Header, x.request.Host); err != nil {
+	if x.headers, err = a.headers.Append(x.headers[:0], x.header, x.host); err != nil {
 		return err
 	}
-	x.headers = appendTrace(x.headers, x.request.Header)
+	x.headers = appendTrace(x.headers, x.header)
+	if x.actionID != "" {
+		x.headers = append(x.headers, webhook.Field{Name: actionlog.IDHeader, Value: x.actionID})
+	}
 
 	req := &webhook.Request{Target: a.target, Header: x.headers, Body: x.payload, Timeout: a.timeout}
-	details := &callDetails{action: a, call: &c}
 	if a.transform.request != nil {
-		if err := x.transformRequest(a, req, details); err != nil {
+		if err := x.transformRequest(a, req, d); err != nil {
 			return err
 		}
 	}
@@ -158,23 +225,13 @@ func (x *exchange) call(op *operation, f *plannedField, input []byte) *action.Er
 	resp, callErr := x.engine.client.Do(req)
 	x.logCall(a, resp, callErr, x.engine.opt.now().Sub(began))
 	if callErr != nil {
-		return details.exception(callErr, req)
+		return d.exception(callErr, req)
 	}
-	defer resp.Release()
-	details.response = resp
-	body := resp.Body
+	d.response, d.body = resp, resp.Body
 	if a.transform.response != nil {
-		if body, err = x.transformResponse(a, resp, details); err != nil {
-			return err
-		}
+		d.body, err = x.transformResponse(a, resp, d)
 	}
-	if x.out, err = x.interpret(f, resp.Status, body, details); err != nil {
-		return err
-	}
-	if !a.Query && !x.batch {
-		x.cookies = append(x.cookies, resp.SetCookies()...)
-	}
-	return nil
+	return err
 }
 
 // interpret reads an answer by its status and appends the result. Whether it is JSON comes first, as in Hasura.
@@ -210,7 +267,7 @@ func (x *exchange) logCall(a *boundAction, resp *webhook.Response, callErr error
 	} else {
 		status = resp.Status
 	}
-	ctx := x.request.Context()
+	ctx := x.ctx
 	if !x.engine.log.Enabled(ctx, level) {
 		return
 	}

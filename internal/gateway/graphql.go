@@ -69,8 +69,8 @@ func (e *Engine) serveGraphQL(w http.ResponseWriter, r *http.Request, requestID 
 		wk.reset()
 		e.work.Put(wk)
 	}()
-	x := exchange{engine: e, request: r, requestID: requestID, work: wk}
-	failed := x.run(w)
+	x := exchange{engine: e, ctx: r.Context(), header: r.Header, host: r.Host, requestID: requestID, work: wk}
+	failed := x.run(w, r)
 	status := http.StatusOK
 	if failed != nil && (keepStatus || e.opt.Preserve401 && failed.HTTPStatus() == http.StatusUnauthorized) {
 		status = failed.HTTPStatus()
@@ -78,19 +78,19 @@ func (e *Engine) serveGraphQL(w http.ResponseWriter, r *http.Request, requestID 
 	for _, cookie := range x.cookies {
 		w.Header().Add("Set-Cookie", cookie)
 	}
-	writeJSON(w, status, x.out)
+	e.writeCompressed(w, r, status, x.out)
 	e.logHTTP(r, requestID, status, x.session.Role, failed, e.opt.now().Sub(began))
 }
 
 // run authenticates and answers into x.out. The error, already written there, is for the status and the log.
-func (x *exchange) run(w http.ResponseWriter) (failed *action.Error) {
+func (x *exchange) run(w http.ResponseWriter, r *http.Request) (failed *action.Error) {
 	e := x.engine
-	if err := x.read(w); err != nil {
+	if err := x.read(w, r); err != nil {
 		x.out = err.AppendGraphQL(x.out, false)
 		return err
 	}
-	session, refused := e.opt.Auth.Authenticate(x.request.Context(),
-		auth.Request{Headers: auth.HTTPHeaders(x.request.Header), Body: x.body})
+	session, refused := e.opt.Auth.Authenticate(x.ctx,
+		auth.Request{Headers: auth.HTTPHeaders(x.header), Body: x.body})
 	if refused != nil {
 		err := authError(refused)
 		x.out = err.AppendGraphQL(x.out, false)
@@ -108,7 +108,7 @@ func (x *exchange) run(w http.ResponseWriter) (failed *action.Error) {
 	if text[0] != '[' {
 		return x.one(text)
 	}
-	x.batch = true
+	x.noCookies = true
 	x.out = append(x.out, '[')
 	elements := action.NewElements(text)
 	for i := 0; ; i++ {
@@ -138,9 +138,9 @@ func (x *exchange) one(text string) *action.Error {
 }
 
 // read reads the body, within the limit.
-func (x *exchange) read(w http.ResponseWriter) *action.Error {
+func (x *exchange) read(w http.ResponseWriter, r *http.Request) *action.Error {
 	limit := x.engine.opt.MaxRequestBytes
-	length := x.request.ContentLength
+	length := r.ContentLength
 	if length > limit {
 		return tooLarge(limit)
 	}
@@ -149,12 +149,12 @@ func (x *exchange) read(w http.ResponseWriter) *action.Error {
 			x.body = make([]byte, length)
 		}
 		x.body = x.body[:length]
-		if _, err := io.ReadFull(x.request.Body, x.body); err != nil {
+		if _, err := io.ReadFull(r.Body, x.body); err != nil {
 			return &action.Error{Code: action.CodeUnexpected, Message: "the request body could not be read"}
 		}
 		return nil
 	}
-	body, err := io.ReadAll(http.MaxBytesReader(w, x.request.Body, limit))
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, limit))
 	if err != nil {
 		if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
 			return tooLarge(limit)

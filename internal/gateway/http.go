@@ -67,6 +67,10 @@ func (e *Engine) route(w http.ResponseWriter, r *http.Request, requestID string)
 		e.serveVersion(w)
 	case get && path == "/v1alpha1/config":
 		e.serveConfig(w, r)
+	case get && upgrades(r) && (path == "/v1/graphql" || path == "/v1alpha1/graphql"):
+		e.serveSocket(w, r, requestID)
+	case post && (path == "/v1/graphql/explain" || path == "/v1alpha1/graphql/explain"):
+		e.serveExplain(w, r)
 	case get && path == "/v1/graphql":
 		err := &action.Error{Code: action.CodeNotSupported, Message: "PersistedQueryNotSupported"}
 		writeJSON(w, http.StatusOK, err.AppendGraphQL(nil, false))
@@ -122,17 +126,29 @@ type configAnswer struct {
 	ApolloFederationEnable bool     `json:"is_apollo_federation_enabled"`
 }
 
-func (e *Engine) serveConfig(w http.ResponseWriter, r *http.Request) {
+// adminOnly refuses everybody else.
+func (e *Engine) adminOnly(w http.ResponseWriter, r *http.Request) bool {
 	session, refused := e.opt.Auth.Authenticate(r.Context(), auth.Request{Headers: auth.HTTPHeaders(r.Header)})
 	switch {
 	case refused != nil:
 		e.fail(w, authError(refused))
-		return
 	case !session.Admin:
 		e.fail(w, &action.Error{
 			Code: action.CodeAccessDenied, Message: "You have to be an admin to access this endpoint",
 		})
+	default:
+		return true
+	}
+	return false
+}
+
+func (e *Engine) serveConfig(w http.ResponseWriter, r *http.Request) {
+	if !e.adminOnly(w, r) {
 		return
+	}
+	experimental := []string{}
+	if e.opt.OmitUnboundVariables {
+		experimental = append(experimental, "no_null_unbound_variable_default")
 	}
 	body, err := json.Marshal(configAnswer{
 		Version:              e.opt.Version,
@@ -141,7 +157,7 @@ func (e *Engine) serveConfig(w http.ResponseWriter, r *http.Request) {
 		AuthHookSet:          e.opt.Config.AuthHookSet,
 		JWTSet:               e.opt.Config.JWTSet,
 		JWT:                  []any{},
-		ExperimentalFeatures: []string{},
+		ExperimentalFeatures: experimental,
 		DefaultNaming:        "hasura-default",
 		FeatureFlags:         []string{},
 	})

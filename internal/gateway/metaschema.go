@@ -48,7 +48,7 @@ func schemaFields() []metaDefinition {
 		{name: "types", typ: "[__Type!]!", value: func(m *schemaModel, _ any) any { return nodes(m.types) }},
 		{name: "queryType", typ: "__Type!", value: func(m *schemaModel, _ any) any { return m.query }},
 		{name: "mutationType", typ: "__Type", value: func(m *schemaModel, _ any) any { return node(m.mutation) }},
-		{name: "subscriptionType", typ: "__Type", value: func(*schemaModel, any) any { return nil }},
+		{name: "subscriptionType", typ: "__Type", value: func(m *schemaModel, _ any) any { return node(m.subscribed) }},
 		{name: "directives", typ: "[__Directive!]!", value: func(m *schemaModel, _ any) any { return nodes(m.directives) }},
 	}
 }

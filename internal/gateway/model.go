@@ -14,6 +14,7 @@ type schemaModel struct {
 	byName     map[string]*typeNode
 	query      *typeNode
 	mutation   *typeNode // nil: the role has none
+	subscribed *typeNode // the root of subscriptions; nil: the role has none
 	directives []*directiveNode
 }
 
@@ -55,14 +56,17 @@ type directiveNode struct {
 // newSchemaModel collects what is reachable from the root fields of a role.
 func newSchemaModel(r *roleSchema) *schemaModel {
 	m := &schemaModel{byName: map[string]*typeNode{}}
-	m.query = m.root(queryRoot, r.queries)
-	if len(r.queries) == 0 {
+	m.query = m.root(queryRoot, r.queries, r.results)
+	if !r.hasQueries() {
 		m.query.fields = []*fieldNode{{
 			name: noQueriesField, description: noQueriesText, typ: nonNull(m.builtin("String")),
 		}}
 	}
 	if len(r.mutations) > 0 {
-		m.mutation = m.root(mutationRoot, r.mutations)
+		m.mutation = m.root(mutationRoot, r.mutations, nil)
+	}
+	if len(r.results) > 0 {
+		m.subscribed = m.root(subscriptionRoot, nil, r.results)
 	}
 	m.directives = m.standardDirectives()
 	m.addMetaTypes()
@@ -70,15 +74,29 @@ func newSchemaModel(r *roleSchema) *schemaModel {
 	return m
 }
 
-// root makes a root type.
-func (m *schemaModel) root(name string, actions []*boundAction) *typeNode {
+// root makes a root type with fields that run actions and fields that show the results of asynchronous ones.
+func (m *schemaModel) root(name string, run, results []*boundAction) *typeNode {
 	t := &typeNode{kind: "OBJECT", name: name}
 	m.byName[name] = t
-	for _, a := range actions {
-		t.fields = append(t.fields, &fieldNode{
-			name: a.Name, description: a.Description, args: m.inputs(a.Args), typ: m.output(a.Output),
-		})
+	for _, a := range run {
+		f := &fieldNode{name: a.Name, description: a.Description, args: m.inputs(a.Args)}
+		if a.Async {
+			f.typ = nonNull(m.named(&action.Type{Kind: action.PostgresScalar, Name: "uuid"}))
+		} else {
+			f.typ = m.output(a.Output)
+		}
+		t.fields = append(t.fields, f)
 	}
+	for _, a := range results {
+		f := &fieldNode{name: a.Name, description: a.Description, args: m.inputs(resultArguments())}
+		if a.result.Kind == action.Object {
+			f.typ = m.named(a.result)
+		} else {
+			f.typ = nonNull(m.named(a.result))
+		}
+		t.fields = append(t.fields, f)
+	}
+	slices.SortFunc(t.fields, func(a, b *fieldNode) int { return cmp.Compare(a.name, b.name) })
 	return t
 }
 

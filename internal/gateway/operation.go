@@ -84,7 +84,10 @@ func (r *roleSchema) prepare(text string, name *string) (*operation, *action.Err
 		}
 		op.root = mutationRoot
 	case ast.Subscription:
-		return nil, invalid("no subscriptions exist")
+		if len(r.results) == 0 {
+			return nil, invalid("no subscriptions exist")
+		}
+		op.root = subscriptionRoot
 	default:
 		op.root = queryRoot
 	}

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/nself-org/nself/internal/actionlog"
 	"github.com/nself-org/nself/internal/auth"
 	"github.com/nself-org/nself/internal/webhook"
 )
@@ -26,6 +27,10 @@ type Options struct {
 	// TLS is the configuration of https handlers. Nil: the system's roots.
 	TLS *tls.Config
 
+	// ActionLog keeps the entries of asynchronous actions; [Engine.RunAsync] is what a worker on it calls. Nil:
+	// asynchronous actions are inconsistent.
+	ActionLog actionlog.Log
+
 	// DevMode shows internal details of errors to every role (HASURA_GRAPHQL_DEV_MODE).
 	DevMode bool
 	// HideAdminInternals keeps internal details from the admin role too, unless DevMode is set
@@ -40,10 +45,23 @@ type Options struct {
 	CORSDomains string
 	// DisableCORS is HASURA_GRAPHQL_DISABLE_CORS.
 	DisableCORS bool
+	// OmitUnboundVariables leaves out what a declared variable without a value stands for, which is null otherwise
+	// (no_null_unbound_variable_default in HASURA_GRAPHQL_EXPERIMENTAL_FEATURES).
+	OmitUnboundVariables bool
+
+	// WebSocketKeepAlive is how often a WebSocket gets a sign of life (HASURA_GRAPHQL_WEBSOCKET_KEEPALIVE). Zero: 5 s.
+	WebSocketKeepAlive time.Duration
+	// WebSocketInitTimeout is how long a new WebSocket may take to say who it is
+	// (HASURA_GRAPHQL_WEBSOCKET_CONNECTION_INIT_TIMEOUT). Zero: 3 s.
+	WebSocketInitTimeout time.Duration
+	// KeepWebSockets leaves WebSockets open when metadata changes
+	// (HASURA_GRAPHQL_CLOSE_WEBSOCKETS_ON_METADATA_CHANGE=false).
+	KeepWebSockets bool
+
 	// Config is what /v1alpha1/config tells beyond what the Engine knows itself.
 	Config ConfigFacts
 
-	// MaxRequestBytes bounds the body of a request. Zero: 2 MiB.
+	// MaxRequestBytes bounds the body of a request and a message on a WebSocket. Zero: 2 MiB.
 	MaxRequestBytes int64
 	// MaxResponseBytes bounds the answer of a handler. Zero: 10 MiB.
 	MaxResponseBytes int
@@ -76,6 +94,12 @@ func (o Options) withDefaults() Options {
 	}
 	if o.MaxResponseBytes == 0 {
 		o.MaxResponseBytes = webhook.DefaultMaxResponseBytes
+	}
+	if o.WebSocketKeepAlive == 0 {
+		o.WebSocketKeepAlive = 5 * time.Second
+	}
+	if o.WebSocketInitTimeout == 0 {
+		o.WebSocketInitTimeout = 3 * time.Second
 	}
 	if o.MaxDepth == 0 {
 		o.MaxDepth = 100

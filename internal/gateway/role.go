@@ -8,8 +8,9 @@ import (
 
 // The names of Hasura's root types.
 const (
-	queryRoot    = "query_root"
-	mutationRoot = "mutation_root"
+	queryRoot        = "query_root"
+	mutationRoot     = "mutation_root"
+	subscriptionRoot = "subscription_root"
 )
 
 // noQueries is the one query field of a role that has none, its description and its value.
@@ -22,8 +23,9 @@ const (
 // roleSchema is what one role sees, with the operations that were checked against it.
 type roleSchema struct {
 	name      string
-	queries   []*boundAction // by name
+	queries   []*boundAction // query actions, by name
 	mutations []*boundAction
+	results   []*boundAction // the asynchronous ones among the mutations
 	maxDepth  int
 	hidden    bool // introspection is disabled for the role
 	cache     operationCache
@@ -38,18 +40,30 @@ func newRoleSchema(name string, actions []*boundAction, o Options) *roleSchema {
 			r.queries = append(r.queries, a)
 		} else {
 			r.mutations = append(r.mutations, a)
+			if a.Async {
+				r.results = append(r.results, a)
+			}
 		}
 	}
 	r.introspection = sync.OnceValue(func() *schemaModel { return newSchemaModel(r) })
 	return r
 }
 
-// action finds a root field.
+// action finds the action of a root field.
 func (r *roleSchema) action(root, name string) *boundAction {
-	actions := r.queries
-	if root == mutationRoot {
-		actions = r.mutations
+	switch root {
+	case mutationRoot:
+		return named(r.mutations, name)
+	case subscriptionRoot:
+		return named(r.results, name)
 	}
+	if a := named(r.queries, name); a != nil {
+		return a
+	}
+	return named(r.results, name)
+}
+
+func named(actions []*boundAction, name string) *boundAction {
 	for _, a := range actions {
 		if a.Name == name {
 			return a
@@ -57,6 +71,9 @@ func (r *roleSchema) action(root, name string) *boundAction {
 	}
 	return nil
 }
+
+// hasQueries tells whether the role may ask for anything.
+func (r *roleSchema) hasQueries() bool { return len(r.queries)+len(r.results) > 0 }
 
 // invalid is short for an error of the request.
 func invalid(message string) *action.Error { return action.Invalid(message) }

@@ -16,6 +16,9 @@ import (
 // adminRole sees every action.
 const adminRole = "admin"
 
+// roleVariable is the session variable that holds the role.
+const roleVariable = "x-hasura-role"
+
 // snapshot is one version of the metadata, ready to serve. It is never changed.
 type snapshot struct {
 	actions         []*boundAction // by name
@@ -33,6 +36,7 @@ type boundAction struct {
 	timeout   time.Duration
 	transform transforms
 	roles     []string
+	result    *action.Type // of the fields that show the result of an asynchronous action
 }
 
 // visible tells whether role has a permission of its own.
@@ -46,6 +50,11 @@ func (a *boundAction) waits() time.Duration {
 		return webhook.DefaultTimeout
 	}
 	return a.timeout
+}
+
+// async tells whether an asynchronous action is served.
+func (s *snapshot) async() bool {
+	return slices.ContainsFunc(s.actions, func(a *boundAction) bool { return a.Async })
 }
 
 // role returns the schema of a role.
@@ -149,12 +158,16 @@ type builder struct {
 func (b *builder) bind(m *metadata.Action) (*boundAction, error) {
 	d := &m.Definition
 	query := d.Type == metadata.Query
-	if !query && d.Kind == metadata.Asynchronous {
+	async := !query && d.Kind == metadata.Asynchronous
+	if async && b.engine.opt.ActionLog == nil {
 		return nil, errors.New("asynchronous actions need an action log, which this gateway does not have")
 	}
 	output := b.types.outer(d.OutputType)
 	if output == nil {
 		return nil, fmt.Errorf("the type: %q is not an object or scalar type defined in custom types", d.OutputType)
+	}
+	if async && (b.types.declared[m.Name] != nil || b.types.postgres[m.Name] != nil) {
+		return nil, fmt.Errorf("the type of its result, %q, has the name of another type", m.Name)
 	}
 	var args []*action.Field
 	for _, arg := range d.Arguments {
@@ -178,13 +191,17 @@ func (b *builder) bind(m *metadata.Action) (*boundAction, error) {
 	}
 	bound := &boundAction{
 		Action: action.Action{
-			Name: m.Name, Description: m.Comment, Query: query, Args: args, Output: output, Handler: d.Handler,
+			Name: m.Name, Description: m.Comment, Query: query, Async: async, Args: args, Output: output,
+			Handler: d.Handler,
 		},
 		url:       url,
 		target:    target,
 		timeout:   time.Duration(d.Timeout) * time.Second,
 		transform: transform,
 		headers:   headerRules(d, opt),
+	}
+	if async {
+		bound.result = resultType(&bound.Action)
 	}
 	for _, p := range m.Permissions {
 		bound.roles = append(bound.roles, p.Role)

@@ -5,6 +5,8 @@ import (
 	"net/http"
 	"slices"
 
+	"github.com/coder/websocket"
+
 	"github.com/nself-org/nself/internal/metadata"
 )
 
@@ -36,6 +38,12 @@ func (s *Staged) Report(more ...metadata.Inconsistency) {
 func (e *Engine) Swap(staged *Staged) {
 	s := staged.snapshot
 	e.current.Store(s)
+	if !e.opt.KeepWebSockets {
+		e.sockets.restart(socketClose{websocket.StatusServiceRestart, "the metadata has changed"}, socketDrain)
+	}
+	if s.async() {
+		e.wanted.Do(func() { close(e.async) })
+	}
 	e.log.Info("metadata loaded", slog.Int("actions", len(s.actions)), slog.Int("roles", len(s.roles)),
 		slog.Int("inconsistencies", len(s.inconsistencies)))
 	for _, i := range s.inconsistencies {
