@@ -135,7 +135,7 @@ func runActionNew(ctx context.Context, opts *actionNewOptions) error {
 	}
 	printPlan(opts.IO, result.Plan)
 	if unset := unsetVariables(cfg, add.Definition.Headers); len(unset) > 0 {
-		printWarning(opts.IO, fmt.Sprintf("%s: its headers use %s, which is set nowhere: every call fails until it is",
+		printWarning(opts.IO, fmt.Sprintf("%s: its headers use %s, set nowhere: every call fails until it is",
 			opts.Name, strings.Join(unset, ", ")), "nself config set "+unset[0]+" VALUE")
 	}
 	opts.IO.Notef("\nNext: %s, then %s\n", t.Link("nself up"), t.Link("nself action test "+opts.Name+" --input '{...}'"))

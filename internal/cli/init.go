@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -93,10 +94,21 @@ func runInit(ctx context.Context, opts *initOptions) error {
 		next = "nself build && nself up"
 	}
 	if opts.Dir != "." {
-		next = "cd " + opts.Dir + " && " + next
+		next = "cd " + shellQuote(opts.Dir) + " && " + next
 	}
 	opts.IO.Notef("Next: %s\n", t.Link(next))
 	return nil
+}
+
+// plainWord is text that a shell takes as one word without quotes.
+var plainWord = regexp.MustCompile(`^[\pL\pN_@%+:,./-]+$`)
+
+// shellQuote writes text so that it can be pasted into a shell.
+func shellQuote(text string) string {
+	if plainWord.MatchString(text) {
+		return text
+	}
+	return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'"
 }
 
 // summarize lists files, each top folder in one line with the number of its files.

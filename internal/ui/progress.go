@@ -35,6 +35,7 @@ type Progress struct {
 	byName map[string]*progressLine
 	drawn  int // lines on the screen that the next draw replaces
 	frame  int
+	ended  bool
 	stop   chan struct{}
 	done   chan struct{}
 }
@@ -95,7 +96,7 @@ func (p *Progress) Print(text string) {
 	}
 }
 
-// Close draws the last state and ends the display.
+// Close draws the last state and ends the display. What still runs, as after Ctrl-C, gets a mark that does not move.
 func (p *Progress) Close() {
 	select {
 	case <-p.stop:
@@ -104,6 +105,12 @@ func (p *Progress) Close() {
 		close(p.stop)
 	}
 	<-p.done
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.ended = true
+	if p.io.ErrIsTerminal {
+		p.draw()
+	}
 }
 
 func (p *Progress) spin() {
@@ -157,6 +164,9 @@ func (p *Progress) render(line *progressLine) string {
 		detail = p.theme.Bad(detail)
 	default:
 		mark = p.theme.Link(spinnerFrames[p.frame%len(spinnerFrames)])
+		if p.ended {
+			mark = p.theme.Warn("-")
+		}
 		if !p.io.ErrIsTerminal {
 			mark = "…"
 		} else if age := time.Since(line.started); age >= time.Second {
