@@ -42,6 +42,10 @@ func TestMain(m *testing.M) {
 func work(database, handler string) error {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 	defer stop()
+	go func() { // the input ends with the test binary, however that ends
+		_, _ = io.Copy(io.Discard, os.Stdin)
+		stop()
+	}()
 	log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
 	s, err := postgres.Open(postgres.Options{URL: database, Log: log, Lease: processLease})
 	if err != nil {

@@ -44,10 +44,15 @@ func process(t *testing.T, database, handler string) *exec.Cmd {
 	cmd.Env = append(os.Environ(), databaseKey+"="+database, handlerKey+"="+handler)
 	var said bytes.Buffer
 	cmd.Stderr = &said
+	lifeline, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
+		_ = lifeline.Close()
 		_ = cmd.Process.Kill()
 		_ = cmd.Wait()
 		if t.Failed() {
