@@ -17,8 +17,8 @@ const AdminRole = "admin"
 // The names of session variables and headers with a meaning of their own, in lower case.
 const (
 	roleVariable        = "x-hasura-role"
-	adminSecretVariable = "x-hasura-admin-secret"
-	accessKeyVariable   = "x-hasura-access-key" // the admin secret's name before Hasura 1.0, still accepted
+	adminSecretVariable = "x-hasura-admin-secret" //nolint:gosec // a header's name
+	accessKeyVariable   = "x-hasura-access-key"   // the admin secret's name before Hasura 1.0, still accepted
 	backendOnlyVariable = "x-hasura-use-backend-only-permissions"
 	variablePrefix      = "x-hasura-"
 )

@@ -12,6 +12,7 @@ import (
 	"encoding/json"
 	"encoding/pem"
 	"log/slog"
+	"maps"
 	"math/big"
 	"sync/atomic"
 	"testing"
@@ -84,9 +85,7 @@ func hasuraClaims(more ...object) object {
 		"x-hasura-allowed-roles": []string{"user", "editor"}, "x-hasura-default-role": "user", "X-Hasura-User-Id": "42", "name": "ignored",
 	}}
 	for _, m := range more {
-		for k, v := range m {
-			claims[k] = v
-		}
+		maps.Copy(claims, m)
 	}
 	return claims
 }

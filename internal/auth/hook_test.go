@@ -3,6 +3,7 @@ package auth_test
 import (
 	"encoding/json"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -36,9 +37,7 @@ func serveHook(t *testing.T, status int, header http.Header, body string) (strin
 			t.Errorf("read: %v", err)
 		}
 		calls <- seen{r.Method, r.Header, string(data)}
-		for name, values := range header {
-			w.Header()[name] = values
-		}
+		maps.Copy(w.Header(), header)
 		w.WriteHeader(status)
 		_, _ = w.Write([]byte(body))
 	}))
@@ -148,7 +147,7 @@ func TestHookPost(t *testing.T) {
 				t.Fatal(err)
 			}
 			got := <-calls
-			if got.Method != "POST" || got.Header.Get("Content-Type") != "application/json" || got.Header.Get("Authorization") != "" {
+			if got.Method != http.MethodPost || got.Header.Get("Content-Type") != "application/json" || got.Header.Get("Authorization") != "" {
 				t.Errorf("%s %v", got.Method, got.Header)
 			}
 			if diff := cmp.Diff(tt.want, got.Body); diff != "" {

@@ -5,6 +5,7 @@ import (
 	"crypto/elliptic"
 	"encoding/json"
 	"errors"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"sync"
@@ -38,9 +39,7 @@ func newIssuer(t *testing.T) *issuer {
 		i.hits.Add(1)
 		i.mu.Lock()
 		defer i.mu.Unlock()
-		for name, values := range i.header {
-			w.Header()[name] = values
-		}
+		maps.Copy(w.Header(), i.header)
 		w.WriteHeader(i.status)
 		_, _ = w.Write([]byte(i.body))
 	}))

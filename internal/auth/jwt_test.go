@@ -3,6 +3,7 @@ package auth_test
 import (
 	"crypto/elliptic"
 	"encoding/base64"
+	"maps"
 	"strings"
 	"testing"
 	"time"
@@ -87,9 +88,7 @@ func TestJWTClaims(t *testing.T) {
 	with := func(more object) object {
 		merged := object{}
 		for _, m := range []object{base, more} {
-			for k, v := range m {
-				merged[k] = v
-			}
+			maps.Copy(merged, m)
 		}
 		return merged
 	}

@@ -187,7 +187,7 @@ func (w *writer) remove(c Change) error {
 	}
 	for dir := path.Dir(c.Path); dir != "."; dir = path.Dir(dir) {
 		if w.root.Remove(dir) != nil { // not empty: it holds something of the user's
-			break
+			return nil //nolint:nilerr // removing empty folders is a courtesy
 		}
 	}
 	return nil
@@ -246,7 +246,6 @@ func folderMode(dir string) fs.FileMode {
 
 // close lets go of everything; after a failure it also removes temporary files and the folders made for them.
 func (s *staging) close(failed bool) {
-	//nolint:errcheck // the failure that led here is the one to report, and what stays behind harms nothing
 	if failed {
 		for _, t := range s.targets {
 			if t.temp != nil {

@@ -74,7 +74,7 @@ func (b *builder) run(ctx context.Context) (Result, error) {
 	if err != nil {
 		return res, err
 	}
-	defer d.root.Close() //nolint:errcheck // opened for looking up only
+	defer d.root.Close()
 	if err := b.load(&res); err != nil {
 		return res, err
 	}
@@ -201,5 +201,5 @@ func lock(ctx context.Context, d *disk) (unlock func(), err error) {
 		return nil, errdefs.As(errdefs.ErrUnavailable, errdefs.WithHint(
 			fmt.Errorf("another nself build has held %s for %s: %w", lockPath, lockWait, err), "wait for it to end"))
 	}
-	return func() { _ = l.Unlock() }, nil //nolint:errcheck // the lock ends with the process anyway
+	return func() { _ = l.Unlock() }, nil
 }

@@ -343,9 +343,11 @@ func TestRunHandlerWarnings(t *testing.T) {
 				t.Fatal(err)
 			}
 			got := ""
+			var gotSb346 strings.Builder
 			for _, w := range res.Warnings {
-				got += w.Hint
+				gotSb346.WriteString(w.Hint)
 			}
+			got += gotSb346.String()
 			if got != want {
 				t.Errorf("warnings %+v, want the hint %q", res.Warnings, want)
 			}

@@ -133,12 +133,10 @@ func (d *disk) explain(verb, p string, err error) error {
 			"%s %s: %s is a symbolic link to %s, and nself does not follow links out of the project", verb, p, link, target)),
 			"replace the link with what it leads to")
 	}
-	var pathErr *fs.PathError
-	if errors.As(err, &pathErr) {
+	if pathErr, ok := errors.AsType[*fs.PathError](err); ok {
 		err = pathErr.Err // its path repeats ours, or names a temporary file
 	}
-	var linkErr *os.LinkError
-	if errors.As(err, &linkErr) {
+	if linkErr, ok := errors.AsType[*os.LinkError](err); ok {
 		err = linkErr.Err
 	}
 	switch {

@@ -306,7 +306,7 @@ func derived(path string) bool { return strings.HasPrefix(path, envDir) }
 func (p Plan) manifest() Manifest {
 	m := Manifest{}
 	for _, c := range p.Changes {
-		if c.entry.Path != "" && !(c.Action == Overwrite && c.obsolete) {
+		if c.entry.Path != "" && (c.Action != Overwrite || !c.obsolete) {
 			m[c.Path] = c.entry
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -47,15 +48,15 @@ func (c creator) create(ctx context.Context, dir string, files []scaffold.File) 
 func (c creator) fresh(ctx context.Context, dir string, files []scaffold.File) ([]string, error) {
 	made, err := mkdirAll(filepath.Dir(dir))
 	undo := func() {
-		for i := len(made) - 1; i >= 0; i-- {
-			_ = os.Remove(made[i]) //nolint:errcheck // the failure that led here is the one to report
+		for _, m := range slices.Backward(made) {
+			_ = os.Remove(m)
 		}
 	}
 	if err != nil {
 		undo()
 		return nil, fmt.Errorf("create project: %w", err)
 	}
-	temp := filepath.Join(filepath.Dir(dir), "."+filepath.Base(dir)+".nself-"+strconv.FormatUint(rand.Uint64(), 36))
+	temp := filepath.Join(filepath.Dir(dir), "."+filepath.Base(dir)+".nself-"+strconv.FormatUint(rand.Uint64(), 36)) //nolint:gosec // any free name will do
 	if err := os.Mkdir(temp, 0o755); err != nil {
 		undo()
 		return nil, errdefs.WithHint(fmt.Errorf("create project: %w", err), "choose a folder that you may write to")
@@ -65,7 +66,7 @@ func (c creator) fresh(ctx context.Context, dir string, files []scaffold.File) (
 		err = os.Rename(temp, dir)
 	}
 	if err != nil {
-		_ = os.RemoveAll(temp) //nolint:errcheck // the failure that led here is the one to report
+		_ = os.RemoveAll(temp)
 		undo()
 		return nil, fmt.Errorf("create project: %w", err)
 	}
@@ -95,7 +96,7 @@ func (c creator) fill(ctx context.Context, dir string, files []scaffold.File) ([
 	if err != nil {
 		return nil, err
 	}
-	defer d.root.Close() //nolint:errcheck // opened for looking up only
+	defer d.root.Close()
 	if err := d.refuseProject(); err != nil {
 		return nil, err
 	}
@@ -105,7 +106,7 @@ func (c creator) fill(ctx context.Context, dir string, files []scaffold.File) ([
 	}
 	w := &writer{disk: d, fault: c.fault}
 	if err := w.write(ctx, targets); err != nil {
-		w.takeBack(targets)
+		w.takeBack(targets) //nolint:contextcheck // what was begun is taken back even after an interruption
 		return nil, err
 	}
 	return written, nil
@@ -177,10 +178,10 @@ func (w *writer) takeBack(targets []*target) {
 		switch {
 		case !t.done:
 		case t.was.Kind == Absent:
-			_ = w.remove(Change{Path: t.path}) //nolint:errcheck // see above
+			_ = w.remove(Change{Path: t.path})
 		default:
 			old := &target{path: t.path, data: t.was.Data, mode: t.was.Mode}
-			_ = (&writer{disk: w.disk}).write(context.Background(), []*target{old}) //nolint:errcheck // see above
+			_ = (&writer{disk: w.disk}).write(context.Background(), []*target{old})
 		}
 	}
 }

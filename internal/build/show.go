@@ -30,7 +30,7 @@ func (p Plan) with(action Action) []Change {
 // they exist on machines that run the project, and a fresh clone has none.
 func (p Plan) Drift() bool {
 	for _, c := range p.Changes {
-		if c.visible() && !(c.Owner == scaffold.OwnerDerived && c.Action == Create) {
+		if c.visible() && (c.Owner != scaffold.OwnerDerived || c.Action != Create) {
 			return true
 		}
 	}

@@ -6,8 +6,6 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-
-	"github.com/nself-org/nself/internal/env"
 )
 
 func TestFunctionEnv(t *testing.T) {
@@ -46,20 +44,26 @@ func TestFunctionEnvVariants(t *testing.T) {
 		want      []string
 	}{
 		{"own mail server", "SMTP_HOST=mail.example.com\nSMTP_USER=u\nSMTP_PASS=p", []string{
-			"SMTP_HOST=mail.example.com", "SMTP_PORT=587", "SMTP_USER=u", "SMTP_PASS=p"}},
+			"SMTP_HOST=mail.example.com", "SMTP_PORT=587", "SMTP_USER=u", "SMTP_PASS=p",
+		}},
 		{"catcher on another port", "MAILPIT_SMTP_PORT=2525", []string{"SMTP_HOST=localhost", "SMTP_PORT=2525"}},
 		{"no mail", "MAILPIT_ENABLED=no", []string{"SMTP_HOST=", "SMTP_PORT="}},
 		{"no redis", "REDIS_ENABLED=no", []string{"REDIS_URL="}},
 		{"redis without password", "", []string{"REDIS_URL=redis://localhost:6379/0"}},
 		{"minio", "MINIO_ENABLED=yes\nMINIO_PORT=9100", []string{
-			"S3_ENDPOINT=http://localhost:9100", "S3_ACCESS_KEY=minioadmin", "S3_SECRET_KEY=minioadmin", "S3_BUCKET=shop"}},
+			"S3_ENDPOINT=http://localhost:9100", "S3_ACCESS_KEY=minioadmin", "S3_SECRET_KEY=minioadmin", "S3_BUCKET=shop",
+		}},
 		{"own store", "MINIO_ENABLED=yes\nS3_ENDPOINT=https://s3.example.com\nS3_ACCESS_KEY=a", []string{
-			"S3_ENDPOINT=https://s3.example.com", "S3_ACCESS_KEY=a"}},
+			"S3_ENDPOINT=https://s3.example.com", "S3_ACCESS_KEY=a",
+		}},
 		{"public address", "PUBLIC_URL=https://shop.example.com/", []string{"PUBLIC_URL=https://shop.example.com"}},
-		{"public address of one service", "PUBLIC_URL=https://a.example.com\nNESTJS_PUBLIC_URL=https://b.example.com",
-			[]string{"PUBLIC_URL=https://b.example.com"}},
+		{
+			"public address of one service", "PUBLIC_URL=https://a.example.com\nNESTJS_PUBLIC_URL=https://b.example.com",
+			[]string{"PUBLIC_URL=https://b.example.com"},
+		},
 		{"limits", "RATE_LIMIT_POINTS=7\nRATE_LIMIT_DURATION=9\nLOG_LEVEL=DEBUG", []string{
-			"RATE_LIMIT_POINTS=7", "RATE_LIMIT_DURATION=9", "LOG_LEVEL=debug"}},
+			"RATE_LIMIT_POINTS=7", "RATE_LIMIT_DURATION=9", "LOG_LEVEL=debug",
+		}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -104,5 +108,5 @@ func TestEngineEnv(t *testing.T) {
 	if got := cfg.EngineEnv(cfg.ContainerEndpoints())["GOLANG_URL"]; got != "http://golang:3003" {
 		t.Errorf("GOLANG_URL in containers is %s", got)
 	}
-	var _ env.Endpoints = cfg.LocalEndpoints()
+	_ = cfg.LocalEndpoints()
 }

@@ -91,8 +91,10 @@ func readText(path string) ([]byte, fs.FileMode, error) {
 	case !info.Mode().IsRegular():
 		return nil, 0, &unusable{"is not an ordinary file", "put a text file with KEY=value lines there"}
 	case info.Size() > maxFileBytes:
-		return nil, 0, &unusable{fmt.Sprintf("has %d bytes, more than the %d that are read", info.Size(), maxFileBytes),
-			"keep only KEY=value lines in it"}
+		return nil, 0, &unusable{
+			fmt.Sprintf("has %d bytes, more than the %d that are read", info.Size(), maxFileBytes),
+			"keep only KEY=value lines in it",
+		}
 	}
 	f, err := os.Open(path)
 	if err != nil {
@@ -105,8 +107,10 @@ func readText(path string) ([]byte, fs.FileMode, error) {
 	}
 	switch {
 	case len(src) > maxFileBytes:
-		return nil, 0, &unusable{fmt.Sprintf("has more than the %d bytes that are read", maxFileBytes),
-			"keep only KEY=value lines in it"}
+		return nil, 0, &unusable{
+			fmt.Sprintf("has more than the %d bytes that are read", maxFileBytes),
+			"keep only KEY=value lines in it",
+		}
 	case bytes.HasPrefix(src, []byte{0xff, 0xfe}), bytes.HasPrefix(src, []byte{0xfe, 0xff}):
 		return nil, 0, &unusable{"is UTF-16 text, not UTF-8", "save it as UTF-8"}
 	case !utf8.Valid(src):

@@ -26,21 +26,45 @@ func TestPrecedence(t *testing.T) {
 	}{
 		{"default", nil, nil, "NESTJS_PORT", "3001", "default"},
 		{"base", []string{".env", "\nNESTJS_PORT=1"}, nil, "NESTJS_PORT", "1", ".env:2"},
-		{"environment's file over base", []string{".env", "NESTJS_PORT=1", ".env.dev", "NESTJS_PORT=2"}, nil,
-			"NESTJS_PORT", "2", ".env.dev:1"},
-		{"local over environment's file", []string{".env.dev", "NESTJS_PORT=2", ".env.local", "NESTJS_PORT=3"}, nil,
-			"NESTJS_PORT", "3", ".env.local:3"},
-		{"process over local", []string{".env.local", "NESTJS_PORT=3"}, []string{"NESTJS_PORT=4"},
-			"NESTJS_PORT", "4", "environment"},
+		{
+			"environment's file over base",
+			[]string{".env", "NESTJS_PORT=1", ".env.dev", "NESTJS_PORT=2"},
+			nil,
+			"NESTJS_PORT", "2", ".env.dev:1",
+		},
+		{
+			"local over environment's file",
+			[]string{".env.dev", "NESTJS_PORT=2", ".env.local", "NESTJS_PORT=3"},
+			nil,
+			"NESTJS_PORT", "3", ".env.local:3",
+		},
+		{
+			"process over local",
+			[]string{".env.local", "NESTJS_PORT=3"},
+			[]string{"NESTJS_PORT=4"},
+			"NESTJS_PORT", "4", "environment",
+		},
 		{"process overrides a name that a file sets", []string{".env", "API=1"}, []string{"API=2"}, "API", "2", "environment"},
-		{"empty means default", []string{".env", "NESTJS_PORT=1", ".env.local", "NESTJS_PORT="}, nil,
-			"NESTJS_PORT", "3001", "default"},
+		{
+			"empty means default",
+			[]string{".env", "NESTJS_PORT=1", ".env.local", "NESTJS_PORT="},
+			nil,
+			"NESTJS_PORT", "3001", "default",
+		},
 		{"other environments are not read", []string{".env.prod", "NESTJS_PORT=1"}, nil, "NESTJS_PORT", "3001", "default"},
 		{"ENV from base", []string{".env", "ENV=stage", ".env.staging", "NESTJS_PORT=7"}, nil, "NESTJS_PORT", "7", ".env.staging:1"},
-		{"ENV from local wins", []string{".env", "ENV=prod", ".env.local", "ENV=development", ".env.dev", "X=7"}, nil,
-			"X", "7", ".env.dev:1"},
-		{"ENV from process wins", []string{".env.local", "ENV=dev", ".env.prod", "X=7"}, []string{"ENV=production"},
-			"X", "7", ".env.prod:1"},
+		{
+			"ENV from local wins",
+			[]string{".env", "ENV=prod", ".env.local", "ENV=development", ".env.dev", "X=7"},
+			nil,
+			"X", "7", ".env.dev:1",
+		},
+		{
+			"ENV from process wins",
+			[]string{".env.local", "ENV=dev", ".env.prod", "X=7"},
+			[]string{"ENV=production"},
+			"X", "7", ".env.prod:1",
+		},
 		{"last duplicate", []string{".env", "X=1\nX=2"}, nil, "X", "2", ".env:2"},
 		{"line after a value of several lines", []string{".env", "A=\"one\ntwo\n\"\n\nX=2"}, nil, "X", "2", ".env:5"},
 		{"value of several lines", []string{".env", "A=\"one\ntwo\""}, nil, "A", "one\ntwo", ".env:1"},
@@ -62,10 +86,18 @@ func TestPrecedence(t *testing.T) {
 		{"no mail in prod", nil, []string{"ENV=prod"}, "MAILPIT_ENABLED", "false", "default"},
 		{"no console in prod", nil, []string{"ENV=prod"}, "HASURA_GRAPHQL_ENABLE_CONSOLE", "false", "default"},
 		{"image version", []string{".env", "REDIS_VERSION=8"}, nil, "REDIS_IMAGE", "redis:8", "default"},
-		{"image registry", []string{".env", "IMAGE_REGISTRY=r.example.com/m/\nHASURA_VERSION=v2.1"}, nil,
-			"HASURA_IMAGE", "r.example.com/m/hasura/graphql-engine:v2.1", "default"},
-		{"image as written", []string{".env", "IMAGE_REGISTRY=r.example.com\nHASURA_IMAGE=x/y:z"}, nil,
-			"HASURA_IMAGE", "x/y:z", ".env:2"},
+		{
+			"image registry",
+			[]string{".env", "IMAGE_REGISTRY=r.example.com/m/\nHASURA_VERSION=v2.1"},
+			nil,
+			"HASURA_IMAGE", "r.example.com/m/hasura/graphql-engine:v2.1", "default",
+		},
+		{
+			"image as written",
+			[]string{".env", "IMAGE_REGISTRY=r.example.com\nHASURA_IMAGE=x/y:z"},
+			nil,
+			"HASURA_IMAGE", "x/y:z", ".env:2",
+		},
 		{"sender", []string{".env", "BASE_DOMAIN=example.com"}, nil, "EMAIL_FROM", "noreply@example.com", "default"},
 	}
 	for _, tt := range tests {
@@ -73,13 +105,15 @@ func TestPrecedence(t *testing.T) {
 			t.Parallel()
 			dir := project(t)
 			local := secrets
+			var localSb76 strings.Builder
 			for i := 0; i+1 < len(tt.files); i += 2 {
 				if tt.files[i] == ".env.local" {
-					local += tt.files[i+1]
+					localSb76.WriteString(tt.files[i+1])
 					continue
 				}
 				write(t, filepath.Join(dir, tt.files[i]), tt.files[i+1])
 			}
+			local += localSb76.String()
 			write(t, filepath.Join(dir, ".env.local"), local)
 			v, ok := load(t, dir, tt.environ...).Get(tt.key)
 			if !ok || v.Text != tt.want {
@@ -190,12 +224,14 @@ func TestExplain(t *testing.T) {
 func TestNoSecretIsPrinted(t *testing.T) {
 	t.Parallel()
 	local := ""
+	var localSb193 strings.Builder
 	for _, key := range []string{
 		"POSTGRES_PASSWORD", "HASURA_GRAPHQL_ADMIN_SECRET", "REDIS_PASSWORD", "HASURA_JWT_KEY", "SMTP_PASS", "STRIPE_SECRET_KEY",
 		"GITHUB_TOKEN", "HASURA_GRAPHQL_ADMIN_SECRETS", "S3_SECRET_KEY",
 	} {
-		local += key + "=hunter2hunter2hunter2hunter2hunter2\n"
+		localSb193.WriteString(key + "=hunter2hunter2hunter2hunter2hunter2\n")
 	}
+	local += localSb193.String()
 	local += "CRM=https://me:hunter2@crm.example.com/x\nGOLANG_URL=http://u:hunter2@h\nPOSTGRES_PASWORD=hunter2\nSMTP_HOST=h\n"
 	cfg, report, err := env.Load(project(t, ".env.local", local), env.Options{Environ: []string{}})
 	if err != nil {
@@ -307,9 +343,11 @@ func BenchmarkLoad(b *testing.B) {
 		b.Fatal(err)
 	}
 	local := secrets
+	var localSb310 strings.Builder
 	for i := range 30 {
-		local += fmt.Sprintf("# a comment\nMY_OWN_SETTING_%d=\"value number %d\"\n", i, i)
+		localSb310.WriteString(fmt.Sprintf("# a comment\nMY_OWN_SETTING_%d=\"value number %d\"\n", i, i))
 	}
+	local += localSb310.String()
 	if err := os.WriteFile(filepath.Join(dir, ".env.local"), []byte(local), 0o600); err != nil {
 		b.Fatal(err)
 	}

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -153,8 +154,8 @@ func (c *Config) shadow(key, name string) *Source {
 
 // edit returns the file's bytes with key set to the quoted value, and the line where it stands.
 func edit(f *file, key, quoted string) (src []byte, line int) {
-	for i := len(f.statements) - 1; i >= 0; i-- {
-		st := f.statements[i]
+	for _, st := range slices.Backward(f.statements) {
+
 		if st.key != key {
 			continue
 		}
@@ -180,8 +181,8 @@ func readsBack(src []byte, key, value string) error {
 	if len(faults) > 0 {
 		return errors.New("the edited file could not be read; nothing was changed")
 	}
-	for i := len(statements) - 1; i >= 0; i-- {
-		st := statements[i]
+	for _, st := range slices.Backward(statements) {
+
 		if st.key != key {
 			continue
 		}

@@ -107,8 +107,12 @@ func TestSetRefuses(t *testing.T) {
 	}{
 		{"a port", "", "NESTJS_PORT", "x", env.SetOptions{}, errdefs.ErrInvalid, `NESTJS_PORT: "x" is not a port`},
 		{"no password", "", "POSTGRES_PASSWORD", "", env.SetOptions{}, errdefs.ErrInvalid, "POSTGRES_PASSWORD: set to no text"},
-		{"weak in prod", "ENV=prod", "POSTGRES_PASSWORD", "hunter2", env.SetOptions{}, errdefs.ErrInvalid,
-			"POSTGRES_PASSWORD: has 7 characters, prod wants 16 or more"},
+		{
+			"weak in prod", "ENV=prod", "POSTGRES_PASSWORD", "hunter2",
+			env.SetOptions{},
+			errdefs.ErrInvalid,
+			"POSTGRES_PASSWORD: has 7 characters, prod wants 16 or more",
+		},
 		{"a broken file", "A=\"x\n", "B", "1", env.SetOptions{}, errdefs.ErrInvalid, ".env.local:1: A: unterminated quote"},
 		{"zero byte", "", "B", "a\x00hunter2", env.SetOptions{}, errdefs.ErrInvalid, "B: holds a zero byte, which no environment variable can"},
 		{"not UTF-8", "", "B", "hunter2\xff", env.SetOptions{}, errdefs.ErrInvalid, "B: is not UTF-8 text"},

@@ -74,19 +74,19 @@ func (r *jsonReader) value(depth int) (Value, error) {
 	if r.values++; r.values > maxJSONValues {
 		return Value{}, errSize
 	}
-	switch c := r.s[r.i]; {
-	case c == '{':
+	switch c := r.s[r.i]; c {
+	case '{':
 		return r.object(depth)
-	case c == '[':
+	case '[':
 		return r.array(depth)
-	case c == '"':
+	case '"':
 		s, err := r.text()
 		return StringValue(s), err
-	case c == 't':
+	case 't':
 		return r.word("true", BoolValue(true))
-	case c == 'f':
+	case 'f':
 		return r.word("false", BoolValue(false))
-	case c == 'n':
+	case 'n':
 		return r.word("null", NullValue())
 	}
 	return r.number()

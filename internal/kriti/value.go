@@ -121,7 +121,7 @@ const entrySize = 8
 func textSize(s string) uint32 { return saturate(uint64(len(s)) + 2) }
 
 // saturate keeps sums of sizes from wrapping round.
-func saturate(n uint64) uint32 { return uint32(min(n, maxValueBytes+1)) } //nolint:gosec // bounded by the constant
+func saturate(n uint64) uint32 { return uint32(min(n, maxValueBytes+1)) }
 
 func compareNames(a, b Field) int {
 	switch {

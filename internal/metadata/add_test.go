@@ -59,9 +59,9 @@ func keepsEveryByte(t *testing.T, ar *txtar.Archive, files map[string][]byte) {
 	t.Helper()
 	for name, data := range files {
 		rest := string(data)
-		for _, line := range strings.Split(string(section(&txtar.Archive{Files: ar.Files}, name).Data), "\n") {
+		for line := range strings.SplitSeq(string(section(&txtar.Archive{Files: ar.Files}, name).Data), "\n") {
 			line = strings.TrimSpace(line)
-			for _, word := range strings.Fields(line) {
+			for word := range strings.FieldsSeq(line) {
 				if word == "[]" || word == "{}" || strings.HasPrefix(word, "[]") {
 					continue
 				}

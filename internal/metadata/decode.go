@@ -239,8 +239,8 @@ func decodeHeaders(v value) ([]Header, *ShapeError) {
 		val, env := o.get("value"), o.get("value_from_env")
 		err = steps(
 			set(&h.Name, need1(o, "name", value.text)),
-			set(&h.Value, func() (string, *ShapeError) { return val.optText() }),
-			set(&h.ValueFromEnv, func() (string, *ShapeError) { return env.optText() }),
+			set(&h.Value, val.optText),
+			set(&h.ValueFromEnv, env.optText),
 		)
 		switch {
 		case err != nil:

@@ -118,7 +118,7 @@ func (l *loader) join(sdl, yaml []byte) {
 	l.md.Actions = doc.actions
 	l.md.CustomTypes = doc.types
 	l.joinActions(doc, file, sdlReadable)
-	l.joinTypes(doc, file, sdlReadable)
+	l.joinTypes(file, sdlReadable)
 }
 
 func (l *loader) joinActions(doc *sdlDocument, file *actionsFile, sdlReadable bool) {
@@ -158,7 +158,7 @@ func (l *loader) joinActions(doc *sdlDocument, file *actionsFile, sdlReadable bo
 	}
 }
 
-func (l *loader) joinTypes(doc *sdlDocument, file *actionsFile, sdlReadable bool) {
+func (l *loader) joinTypes(file *actionsFile, sdlReadable bool) {
 	ct := &l.md.CustomTypes
 	names := ct.names()
 	first := map[string]Pos{}
@@ -250,7 +250,7 @@ func (l *loader) inheritedRoles() error {
 	roles, shape := parseInheritedRoles(data, "$")
 	if shape != nil {
 		l.ps.errorf(Pos{File: Folder + "/inherited_roles.yaml"}, "%s at %s", shape.Message, shape.Path)
-		return nil
+		return nil //nolint:nilerr // it is reported among the problems
 	}
 	l.md.InheritedRoles = roles
 	return nil

@@ -2,6 +2,7 @@ package metadata
 
 import (
 	"bytes"
+	"maps"
 	"reflect"
 	"slices"
 	"strings"
@@ -129,9 +130,7 @@ func withoutItem(v any, key string, i int) any {
 	m, _ := v.(map[string]any)
 	list, _ := m[key].([]any)
 	out := map[string]any{}
-	for k, x := range m {
-		out[k] = x
-	}
+	maps.Copy(out, m)
 	out[key] = slices.Delete(slices.Clone(list), i, i+1)
 	return out
 }

@@ -139,12 +139,12 @@ func (v *validator) typeOf(pos Pos, what, typ string, allowed []string) {
 		return
 	}
 	p := v.ps.errorf(pos, "%s: type %q is %s, which cannot stand here", what, base, kindNames[kind])
-	switch {
-	case kind == "type":
+	switch kind {
+	case "type":
 		p.hint("declare an input type for it")
-	case kind == "input":
+	case "input":
 		p.hint("declare an object type for it")
-	case kind == "enum":
+	case "enum":
 		p.hint("wrap the enum in an object type, or return String")
 	}
 }

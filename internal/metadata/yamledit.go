@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"reflect"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -74,9 +76,7 @@ func withItem(v any, path []string, item any) (any, bool) {
 		return nil, false
 	}
 	out := map[string]any{}
-	for k, x := range m {
-		out[k] = x
-	}
+	maps.Copy(out, m)
 	child, ok := withItem(m[path[0]], path[1:], item)
 	out[path[0]] = child
 	return out, ok
@@ -141,8 +141,8 @@ func listItem(entry string) string { return "- " + strings.TrimPrefix(indent(ent
 // block is the item inside the keys of path, in block style.
 func (p *yamlPlace) block(path []string) string {
 	text := listItem(p.entry)
-	for i := len(path) - 1; i >= 0; i-- {
-		text = path[i] + ":\n" + indent(text, "  ")
+	for _, p := range slices.Backward(path) {
+		text = p + ":\n" + indent(text, "  ")
 	}
 	return text
 }
@@ -150,8 +150,8 @@ func (p *yamlPlace) block(path []string) string {
 // flowBlock is the item inside the keys of path, in flow style.
 func (p *yamlPlace) flowBlock(path []string) string {
 	text := "[" + p.json + "]"
-	for i := len(path) - 1; i >= 0; i-- {
-		text = "{" + string(mustJSON(path[i])) + ": " + text + "}"
+	for _, p := range slices.Backward(path) {
+		text = "{" + string(mustJSON(p)) + ": " + text + "}"
 	}
 	return text
 }
@@ -174,7 +174,7 @@ func (p *yamlPlace) intoMapping(m *yaml.Node, path []string, flow bool) [][]byte
 func (p *yamlPlace) intoEmpty(key, val *yaml.Node, path []string, flow bool) [][]byte {
 	text := p.editor.text
 	start := p.offset(val.Line, val.Column)
-	end := start
+	var end int
 	switch {
 	case val.Kind == yaml.ScalarNode && val.Value == "":
 		start = p.offset(key.Line, key.Column)

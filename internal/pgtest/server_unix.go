@@ -97,7 +97,7 @@ func launch(ctx context.Context, postgres, dir string, attr *syscall.SysProcAttr
 	}
 	defer func() { _ = stdin.Close() }()
 	// Not CommandContext: the process outlives this function.
-	cmd := exec.Command("/bin/sh", "-c", supervise, "pgtest", postgres, dir, strconv.Itoa(port)) //nolint:gosec,noctx // see above
+	cmd := exec.Command("/bin/sh", "-c", supervise, "pgtest", postgres, dir, strconv.Itoa(port)) //nolint:noctx // see above
 	cmd.SysProcAttr = attr
 	cmd.Dir = dir
 	cmd.Stdin = stdin

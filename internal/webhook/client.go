@@ -147,7 +147,7 @@ func (c *Client) host(scheme, host string) *fasthttp.HostClient {
 // dial connects within timeout and watches the connection for the other side closing it.
 func dial(addr string, timeout time.Duration) (net.Conn, error) {
 	d := net.Dialer{Timeout: timeout}
-	conn, err := d.Dial("tcp", addr) //nolint:noctx // fasthttp hands over a timeout, not a context
+	conn, err := d.Dial("tcp", addr)
 	if err != nil {
 		return nil, err
 	}

@@ -83,7 +83,7 @@ func placeOutside(l layout, acc *account) (pgPlace, error) {
 		note = fmt.Sprintf("this project is a copy of %s and has a database of its own; ", owner)
 	}
 	for _, d := range []string{outsideRoot, dir} {
-		if err := os.MkdirAll(d, 0o711); err != nil { //nolint:gosec // another account must pass through
+		if err := os.MkdirAll(d, 0o711); err != nil {
 			return pgPlace{}, fmt.Errorf("make the database's folder: %w", err)
 		}
 		if err := os.Chmod(d, 0o711); err != nil { //nolint:gosec // another account must pass through

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"slices"
 	"sync"
@@ -113,9 +114,7 @@ func (s *supervisor) status(ctx context.Context) stack.Status {
 	cfg, err := s.load()
 	s.mu.Lock()
 	units := make(map[string]*unit, len(s.units))
-	for name, u := range s.units {
-		units[name] = u
-	}
+	maps.Copy(units, s.units)
 	s.mu.Unlock()
 	st := stack.Status{Driver: driverName, Running: true}
 	var names []string

@@ -212,7 +212,7 @@ func (d *driver) launch() (*exec.Cmd, <-chan error, error) {
 		return nil, nil, fmt.Errorf("start the supervisor: %w", err)
 	}
 	defer func() { _ = log.Close() }()
-	cmd := exec.Command(d.Supervise[0], d.Supervise[1:]...) //nolint:gosec,noctx // it outlives this command
+	cmd := exec.Command(d.Supervise[0], d.Supervise[1:]...) //nolint:noctx // it outlives this command
 	cmd.Env, cmd.Dir, cmd.Stdout, cmd.Stderr = d.Environ, d.lay.dir, log, log
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	if err := cmd.Start(); err != nil {

@@ -41,7 +41,7 @@ func (d *driver) Exec(ctx context.Context, opts stack.ExecOptions) (int, error) 
 		// It has no variable for the port, and in a container it would need none.
 		args = append([]string{"-h", "127.0.0.1", "-p", strconv.Itoa(d.Config.Redis.Port)}, args...)
 	}
-	cmd := exec.CommandContext(ctx, path, args...) //nolint:gosec // the user names the command
+	cmd := exec.CommandContext(ctx, path, args...)
 	cmd.Env, cmd.Dir, cmd.Stdin, cmd.Stdout, cmd.Stderr = environ, dir, opts.Stdin, opts.Stdout, opts.Stderr
 	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
 	cmd.WaitDelay = execGrace

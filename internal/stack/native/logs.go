@@ -147,7 +147,7 @@ func (t *logTail) more() ([]stack.LogLine, error) {
 	}
 	now, err := os.Stat(t.path)
 	if err != nil {
-		return lines, nil // not there yet, or between two names: the next look finds it
+		return lines, nil //nolint:nilerr // not there yet, or between two names: the next look finds it
 	}
 	if t.f != nil {
 		if open, err := t.f.Stat(); err == nil && os.SameFile(open, now) {

@@ -95,7 +95,7 @@ type fakeEngine struct {
 }
 
 func newFakeEngine(_ context.Context, cfg *env.Config, log *slog.Logger) (native.Engine, error) {
-	log.Info("engine built")
+	log.InfoContext(_, "engine built")
 	e := &fakeEngine{dir: cfg.Dir}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", func(http.ResponseWriter, *http.Request) {})

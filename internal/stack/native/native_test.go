@@ -189,7 +189,7 @@ func TestWrongVersion(t *testing.T) {
 	if err := os.MkdirAll(data, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(filepath.Join(data, "PG_VERSION"), []byte("9.1\n"), 0o644); err != nil { //nolint:gosec // to be read
+	if err := os.WriteFile(filepath.Join(data, "PG_VERSION"), []byte("9.1\n"), 0o644); err != nil {
 		t.Fatal(err)
 	}
 	err := p.up(t, stack.Postgres)
@@ -369,7 +369,7 @@ func TestDeepProjectHasSocketElsewhere(t *testing.T) {
 func TestSecretsStayOut(t *testing.T) {
 	t.Parallel()
 	p := newProject(t)
-	const secret = "very-secret-pass-word-0123456789" //nolint:gosec // made up
+	const secret = "very-secret-pass-word-0123456789"
 	p.set(t, map[string]string{"POSTGRES_PASSWORD": secret, "REDIS_PASSWORD": secret + "r"})
 	p.mustUp(t)
 	p.set(t, map[string]string{"POSTGRES_PASSWORD": secret + "2", "REDIS_PASSWORD": secret + "r"})
@@ -405,7 +405,7 @@ func TestProjectOutOfReach(t *testing.T) {
 	p.mustUp(t, stack.Postgres)
 	p.psql(t, "CREATE TABLE kept (id int)")
 	p.mustDown(t)
-	if err := os.Chmod(outer, 0o700); err != nil { //nolint:gosec // private on purpose
+	if err := os.Chmod(outer, 0o700); err != nil {
 		t.Fatal(err)
 	}
 	p.mustUp(t, stack.Postgres)

@@ -127,7 +127,7 @@ func pgCache(acc *account) (string, error) {
 		}
 		dir = filepath.Join(base, "nself", "postgres")
 	}
-	if err := os.MkdirAll(dir, 0o755); err != nil { //nolint:gosec // programs, for another account to run
+	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return "", fmt.Errorf("fetch postgres: %w", err)
 	}
 	return dir, nil

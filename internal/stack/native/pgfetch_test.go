@@ -30,7 +30,7 @@ func binariesJar(t *testing.T) []byte {
 	}
 	for _, name := range []string{"postgres", "initdb", "pg_ctl"} {
 		script := fmt.Sprintf("#!/bin/sh\necho '%s (PostgreSQL) 16.9'\nexit 1\n", name)
-		if err := os.WriteFile(filepath.Join(dir, "bin", name), []byte(script), 0o755); err != nil { //nolint:gosec // a program
+		if err := os.WriteFile(filepath.Join(dir, "bin", name), []byte(script), 0o755); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -128,7 +128,7 @@ func wrongVersion(have string, seen []string) error {
 func imageMajor(image string) string {
 	_, tag, ok := strings.Cut(filepath.Base(image), ":")
 	if ok {
-		if major := strings.SplitN(versionNumber.FindString(tag), ".", 2)[0]; strings.HasPrefix(tag, major) && major != "" {
+		if major, _, _ := strings.Cut(versionNumber.FindString(tag), "."); strings.HasPrefix(tag, major) && major != "" {
 			return major
 		}
 	}

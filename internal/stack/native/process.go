@@ -57,7 +57,7 @@ func newSpawner() *spawner {
 }
 
 func (s *spawner) start(c command) (*process, error) {
-	cmd := exec.Command(c.path, c.args...) //nolint:gosec,noctx // what the project names; it is ended by stop
+	cmd := exec.Command(c.path, c.args...) //nolint:noctx // what the project names; it is ended by stop
 	cmd.Env, cmd.Dir, cmd.Stdin = c.env, c.dir, c.stdin
 	cmd.Stdout, cmd.Stderr = c.out, c.out
 	cmd.WaitDelay = pipeGrace

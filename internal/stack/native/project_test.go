@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"net"
 	"net/http"
 	"os"
@@ -88,9 +89,7 @@ func (p *project) set(t *testing.T, settings map[string]string) {
 	for k, v := range p.ports {
 		vars[k] = strconv.Itoa(v)
 	}
-	for k, v := range settings {
-		vars[k] = v
-	}
+	maps.Copy(vars, settings)
 	var b strings.Builder
 	for k, v := range vars {
 		fmt.Fprintf(&b, "%s='%s'\n", k, strings.ReplaceAll(v, "'", ""))
@@ -112,7 +111,7 @@ func (p *project) driver(t *testing.T) stack.Driver {
 	}
 	return native.New(native.Options{
 		Config: cfg, Supervise: native.SuperviseCommand(exe, p.dir), Environ: p.environ, FunctionEnv: functionEnv,
-		Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
+		Log: slog.New(slog.DiscardHandler),
 	})
 }
 

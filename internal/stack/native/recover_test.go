@@ -191,7 +191,7 @@ func TestStrangersAreLeftAlone(t *testing.T) {
 		t.Fatal(err)
 	}
 	lock := filepath.Join(p.dir, ".nself", "data", "postgres", "postmaster.pid")
-	if err := os.WriteFile(lock, []byte(pid+"\n"+p.dir+"\n"), 0o644); err != nil { //nolint:gosec // as Postgres has it
+	if err := os.WriteFile(lock, []byte(pid+"\n"+p.dir+"\n"), 0o644); err != nil {
 		t.Fatal(err)
 	}
 	if s := p.state(t, "golang"); s.State != stack.StateStopped {

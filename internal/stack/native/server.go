@@ -33,7 +33,7 @@ func (s *supervisor) routes() http.Handler {
 func (s *supervisor) reply(w http.ResponseWriter, v any) {
 	w.Header().Set("Content-Type", "application/json")
 	if err := json.NewEncoder(w).Encode(v); err != nil {
-		s.Log.Debug("answer a request", "error", err)
+		s.Log.Debug("answer a request", slog.String("error", err.Error()))
 	}
 }
 

@@ -34,8 +34,10 @@ func enabled(cfg *env.Config) []service {
 		if !rt.Enabled {
 			continue
 		}
-		list = append(list, service{name: rt.Name, deps: functionDeps,
-			build: func(s *supervisor, cfg *env.Config, out *logFile) program { return newFunction(s, cfg, rt, out) }})
+		list = append(list, service{
+			name: rt.Name, deps: functionDeps,
+			build: func(s *supervisor, cfg *env.Config, out *logFile) program { return newFunction(s, cfg, rt, out) },
+		})
 	}
 	return list
 }
@@ -83,11 +85,15 @@ func serviceFacts(cfg *env.Config, name string) facts {
 	local := func(port int) string { return fmt.Sprintf("http://localhost:%d", port) }
 	switch name {
 	case stack.Postgres:
-		return facts{port: cfg.Postgres.Port, ports: map[string]int{"POSTGRES_PORT": cfg.Postgres.Port},
-			url: fmt.Sprintf("postgres://%s@localhost:%d/%s", cfg.Postgres.User, cfg.Postgres.Port, cfg.Postgres.DB)}
+		return facts{
+			port: cfg.Postgres.Port, ports: map[string]int{"POSTGRES_PORT": cfg.Postgres.Port},
+			url: fmt.Sprintf("postgres://%s@localhost:%d/%s", cfg.Postgres.User, cfg.Postgres.Port, cfg.Postgres.DB),
+		}
 	case stack.Redis:
-		return facts{port: cfg.Redis.Port, ports: map[string]int{"REDIS_PORT": cfg.Redis.Port},
-			url: fmt.Sprintf("redis://localhost:%d", cfg.Redis.Port)}
+		return facts{
+			port: cfg.Redis.Port, ports: map[string]int{"REDIS_PORT": cfg.Redis.Port},
+			url: fmt.Sprintf("redis://localhost:%d", cfg.Redis.Port),
+		}
 	case stack.Mail:
 		return facts{port: cfg.Mail.UIPort, url: local(cfg.Mail.UIPort), ports: map[string]int{
 			"MAILPIT_UI_PORT": cfg.Mail.UIPort, "MAILPIT_SMTP_PORT": cfg.Mail.SMTPPort,

@@ -147,7 +147,7 @@ func (s *supervisor) run(ctx context.Context) error {
 	srv := &http.Server{Handler: s.routes(), ReadHeaderTimeout: 5 * time.Second}
 	served := make(chan error, 1)
 	go func() { served <- srv.Serve(ln) }()
-	s.Log.Info("supervisor started", slog.String("socket", path), slog.Int("pid", os.Getpid()))
+	s.Log.InfoContext(ctx, "supervisor started", slog.String("socket", path), slog.Int("pid", os.Getpid()))
 
 	s.waitForEnd(ctx)
 	s.mu.Lock()
@@ -169,7 +169,7 @@ func (s *supervisor) run(ctx context.Context) error {
 	for _, l := range s.logs {
 		l.close()
 	}
-	s.Log.Info("supervisor ended")
+	s.Log.InfoContext(ctx, "supervisor ended")
 	_ = os.Remove(s.lay.endpoint())
 	_ = os.Remove(path) // closing the listener has removed it, unless the project was moved
 	_ = os.Remove(filepath.Join(s.lay.run(), "nself.sock"))

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -125,13 +126,8 @@ func (u *unit) pause(ctx context.Context) error {
 func (u *unit) ended(err error) error {
 	now := time.Now()
 	u.mu.Lock()
-	kept := u.ends[:0]
-	for _, at := range u.ends {
-		if now.Sub(at) < crashWindow {
-			kept = append(kept, at)
-		}
-	}
-	u.ends = append(kept, now)
+	u.ends = slices.DeleteFunc(u.ends, func(at time.Time) bool { return now.Sub(at) >= crashWindow })
+	u.ends = append(u.ends, now)
 	n := len(u.ends)
 	u.mu.Unlock()
 	why := exitText(err)

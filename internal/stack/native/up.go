@@ -94,8 +94,10 @@ func (a *ascent) decide(ctx context.Context, req upRequest) error {
 		free := map[string]int{}
 		for _, c := range conflicts {
 			free[c.key] = c.free
-			a.report(stack.Event{Service: c.service, Kind: stack.EventNote,
-				Detail: fmt.Sprintf("port %d is held by %s, saved %s=%d", c.port, c.holder, c.key, c.free)})
+			a.report(stack.Event{
+				Service: c.service, Kind: stack.EventNote,
+				Detail: fmt.Sprintf("port %d is held by %s, saved %s=%d", c.port, c.holder, c.key, c.free),
+			})
 		}
 		if err := a.SavePorts(a.lay.dir, free); err != nil {
 			return fmt.Errorf("save the free ports: %w", err)
