@@ -88,7 +88,7 @@ func operations() map[string]operation {
 
 // dispatch carries out one command. The error's path begins at the command.
 func (r *run) dispatch(c command) ([]byte, *action.Error) {
-	op, ok := operations()[c.name]
+	op, ok := r.api.ops[c.name]
 	if !ok || op.on&r.endpoint == 0 {
 		return nil, r.unknown(c.name)
 	}
@@ -126,7 +126,7 @@ func dmlCommands() []string {
 // unknown words the refusal of a command that this endpoint does not have.
 func (r *run) unknown(name string) *action.Error {
 	prefix, rest, _ := strings.Cut(name, "_")
-	_, known := operations()[name]
+	_, known := r.api.ops[name]
 	backend, isBackend := backends()[prefix]
 	switch {
 	case known:
@@ -145,7 +145,7 @@ func (r *run) unknown(name string) *action.Error {
 
 // where says to which endpoint a command belongs.
 func (r *run) where(name string) string {
-	if operations()[name].on&onMetadata != 0 {
+	if r.api.ops[name].on&onMetadata != 0 {
 		return "send it to /v1/metadata"
 	}
 	return "send it to /v2/query"

@@ -51,6 +51,7 @@ type Options struct {
 type API struct {
 	opt     Options
 	log     *slog.Logger
+	ops     map[string]operation
 	lock    chan struct{} // held while the metadata changes
 	current atomic.Pointer[state]
 }
@@ -72,8 +73,13 @@ func New(ctx context.Context, o Options) (*API, error) {
 	if o.PollInterval == 0 {
 		o.PollInterval = DefaultPollInterval
 	}
-	a := &API{opt: o, log: o.Log, lock: make(chan struct{}, 1)}
-	a.current.Store(&state{md: &metadata.Metadata{Version: 3}, version: -1})
+	a := &API{opt: o, log: o.Log, ops: operations(), lock: make(chan struct{}, 1)}
+	empty := &metadata.Metadata{Version: 3}
+	staged, err := o.Engine.Stage(empty, metadata.Facts{})
+	if err != nil {
+		return nil, err
+	}
+	a.current.Store(&state{md: empty, version: -1, staged: staged})
 	if err := a.refresh(ctx, false); err != nil {
 		a.log.ErrorContext(ctx, "metadata not loaded", slog.String("error", err.Error()))
 	}

@@ -1,6 +1,7 @@
 package metadataapi
 
 import (
+	"context"
 	"errors"
 	"io"
 	"log/slog"
@@ -68,7 +69,7 @@ func (a *API) serve(w http.ResponseWriter, r *http.Request) (name string, answer
 		return c.name, nil, refused
 	}
 	if c.readsOnly() {
-		answer, refused = a.read(r, ep, c)
+		answer, refused = a.read(r.Context(), ep, c)
 	} else {
 		answer, refused = a.execute(r.Context(), ep, c)
 	}
@@ -76,9 +77,21 @@ func (a *API) serve(w http.ResponseWriter, r *http.Request) (name string, answer
 }
 
 // read runs a command that cannot change anything, beside whatever else is going on.
-func (a *API) read(r *http.Request, ep endpoint, c command) ([]byte, *action.Error) {
-	run := a.begin(r.Context(), ep)
+func (a *API) read(ctx context.Context, ep endpoint, c command) ([]byte, *action.Error) {
+	select {
+	case a.lock <- struct{}{}:
+		err := a.refresh(ctx, false)
+		a.release()
+		if err != nil {
+			a.log.WarnContext(ctx, "metadata not reloaded", slog.String("error", err.Error()))
+		}
+	default: // whoever changes the metadata right now refreshes it too
+	}
+	run := a.begin(ctx, ep)
 	defer run.rollback()
+	if c.version != nil && *c.version != run.base.version {
+		return nil, conflict(*c.version)
+	}
 	return run.dispatch(c)
 }
 

@@ -12,7 +12,6 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/nself-org/nself/internal/action"
-	"github.com/nself-org/nself/internal/metadata"
 	"github.com/nself-org/nself/internal/migrate"
 )
 
@@ -40,13 +39,16 @@ func readSQLArgs(raw rawJSON) (sqlArgs, *action.Error) {
 	return a, o.err
 }
 
-// readsOnly tells whether a command is SQL that cannot change anything, so that it need not wait for others.
+// readsOnly tells whether a command cannot change anything, so that it need not wait for others.
 func (c command) readsOnly() bool {
-	if c.name != "run_sql" && c.name != "pg_run_sql" {
-		return false
+	switch c.name {
+	case "export_metadata", "get_inconsistent_metadata", "test_webhook_transform":
+		return true
+	case "run_sql", "pg_run_sql":
+		a, err := readSQLArgs(c.args)
+		return err == nil && a.readOnly && !a.noTransaction
 	}
-	a, err := readSQLArgs(c.args)
-	return err == nil && a.readOnly && !a.noTransaction
+	return false
 }
 
 // runSQL runs statements in a source's database. Tracked tables that they drop are untracked.
@@ -295,37 +297,4 @@ func (r *run) rollback() {
 		discard(ctx, tx.conn)
 		delete(r.txs, source)
 	}
-}
-
-// facts are what the databases say about metadata; inconsistencies are its tracked tables that do not exist.
-func (r *run) facts(md *metadata.Metadata) (metadata.Facts, []metadata.Inconsistency) {
-	tracked := md.TrackedTables()
-	var (
-		facts           metadata.Facts
-		inconsistencies []metadata.Inconsistency
-	)
-	facts.Tables = map[string][]metadata.Table{}
-	catalogs := map[string]*catalog{}
-	for source := range r.api.opt.Sources {
-		if c := r.catalog(source); c != nil {
-			catalogs[source] = c
-			facts.Scalars = append(facts.Scalars, c.scalars...)
-		} else {
-			facts.Scalars = append(facts.Scalars, metadata.PostgresScalars()...)
-		}
-	}
-	for _, source := range sortedKeys(tracked) {
-		for _, t := range tracked[source] {
-			if c := catalogs[source]; c != nil && !c.has(t) {
-				inconsistencies = append(inconsistencies, missingTable(source, t))
-				continue
-			}
-			facts.Tables[source] = append(facts.Tables[source], t)
-		}
-	}
-	facts.HasColumn = func(source string, t metadata.Table, column string) bool {
-		c := catalogs[source]
-		return c == nil || c.columns[t][column]
-	}
-	return facts, inconsistencies
 }
