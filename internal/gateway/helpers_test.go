@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/nself-org/nself/internal/auth"
+	"github.com/nself-org/nself/internal/env"
 	"github.com/nself-org/nself/internal/metadata"
 )
 
@@ -220,4 +221,23 @@ func shop(base string) *metadata.Metadata {
 		},
 		InheritedRoles: []metadata.InheritedRole{{RoleName: "chief", RoleSet: []string{"clerk", "nobody"}}},
 	}
+}
+
+// asyncShop is the shop with an asynchronous placeOrder, which passes the client's headers on.
+func asyncShop(base string) *metadata.Metadata {
+	md := shop(base)
+	d := &md.Actions[0].Definition
+	d.Kind, d.ForwardClientHeaders = metadata.Asynchronous, true
+	return md
+}
+
+func discard() *slog.Logger { return slog.New(slog.DiscardHandler) }
+
+// secrets makes a list of secrets.
+func secrets(texts ...string) []env.Secret {
+	var list []env.Secret
+	for _, text := range texts {
+		list = append(list, env.Secret(text))
+	}
+	return list
 }

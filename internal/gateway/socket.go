@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"bufio"
 	"context"
 	"log/slog"
 	"net"
@@ -100,9 +101,7 @@ func (e *Engine) serveSocket(w http.ResponseWriter, r *http.Request, requestID s
 	if !e.cors.disabled {
 		s.cookies = r.Header["Cookie"]
 	}
-	// The answer names a protocol even if the client asked for none or for another one, as Hasura's does.
-	w.Header().Set("Sec-WebSocket-Protocol", s.protocol.name)
-	keeper := &connKeeper{ResponseWriter: w}
+	keeper := &connKeeper{ResponseWriter: w, protocol: s.protocol.name}
 	conn, err := websocket.Accept(keeper, r, &websocket.AcceptOptions{InsecureSkipVerify: true}) // checked above
 	if err != nil {
 		e.log.InfoContext(r.Context(), "websocket-log", slog.String("event", "rejected"),
@@ -123,11 +122,24 @@ func (e *Engine) serveSocket(w http.ResponseWriter, r *http.Request, requestID s
 // connKeeper remembers the connection that is taken over.
 type connKeeper struct {
 	http.ResponseWriter
-	conn net.Conn
+	protocol string
+	conn     net.Conn
 }
 
-// Unwrap lets [http.ResponseController] find what the writer underneath can do.
-func (k *connKeeper) Unwrap() http.ResponseWriter { return k.ResponseWriter }
+// WriteHeader names the protocol even if the client asked for none or for another one, as Hasura does.
+func (k *connKeeper) WriteHeader(status int) {
+	if status == http.StatusSwitchingProtocols {
+		k.Header().Set("Sec-WebSocket-Protocol", k.protocol)
+	}
+	k.ResponseWriter.WriteHeader(status)
+}
+
+// Hijack implements [http.Hijacker].
+func (k *connKeeper) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+	conn, buffers, err := http.NewResponseController(k.ResponseWriter).Hijack()
+	k.conn = conn
+	return conn, buffers, err
+}
 
 // run reads messages until the socket is closed.
 func (s *socket) run() {
