@@ -3,6 +3,7 @@ package native
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/user"
 	"path/filepath"
@@ -49,6 +50,37 @@ func (a *account) own(path string) error {
 		return fmt.Errorf("give %s to the user %s: %w", path, a.name, err)
 	}
 	return nil
+}
+
+// takeBack gives a database that root owns to the account, as after a copy of the project that did not keep owners. One of
+// another user's is that user's to run.
+func (a *account) takeBack(data string) error {
+	if a == nil {
+		return nil
+	}
+	info, err := os.Lstat(data)
+	if err != nil {
+		return fmt.Errorf("look at the database's folder: %w", err)
+	}
+	st, ok := info.Sys().(*syscall.Stat_t)
+	switch {
+	case !ok || st.Uid == a.uid:
+		return nil
+	case st.Uid != 0:
+		name := strconv.FormatUint(uint64(st.Uid), 10)
+		if u, err := user.LookupId(name); err == nil {
+			name = u.Username
+		}
+		return errdefs.As(errdefs.ErrUnavailable, errdefs.WithHint(
+			fmt.Errorf("start postgres: %s belongs to the user %s, and root would run it as %s", data, name, a.name),
+			"run nself as "+name))
+	}
+	return filepath.WalkDir(data, func(path string, _ fs.DirEntry, err error) error {
+		if err != nil {
+			return fmt.Errorf("give the database to the user %s: %w", a.name, err)
+		}
+		return a.own(path)
+	})
 }
 
 // reaches reports whether the account may pass through every folder above path and path itself.

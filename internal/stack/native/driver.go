@@ -224,6 +224,14 @@ func (d *driver) launch() (*exec.Cmd, <-chan error, error) {
 }
 
 func (d *driver) notStarted(err error) error {
+	// On a full disk the supervisor can write neither what it needs nor why it ended.
+	probe := d.lay.state() + ".probe"
+	full := os.WriteFile(probe, make([]byte, 4096), 0o600)
+	_ = os.Remove(probe)
+	if full != nil {
+		return errdefs.As(errdefs.ErrUnavailable, errdefs.WithHint(
+			fmt.Errorf("start the supervisor: %w", full), "free some disk space, or make .nself writable, and run nself up again"))
+	}
 	return errdefs.As(errdefs.ErrUnavailable, errdefs.WithHint(
 		fmt.Errorf("start the supervisor: %w", err), "see .nself/logs/supervisor.log"))
 }

@@ -1,6 +1,7 @@
 package native
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"crypto/sha256"
@@ -11,7 +12,9 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"path"
 	"path/filepath"
+	"regexp"
 	"runtime"
 	"slices"
 	"strings"
@@ -165,7 +168,7 @@ func (g *goRunner) Prepare(ctx context.Context, note func(string)) (Invocation, 
 	if toolchain == "" {
 		return Invocation{}, errdefs.As(errdefs.ErrUnavailable, errdefs.WithHint(
 			errors.New("compile functions/golang: there is no go on the PATH"),
-			"install Go from https://go.dev/dl, or run nself up --driver docker"))
+			"install Go from https://go.dev/dl and put it on the PATH"))
 	}
 	if err := os.MkdirAll(g.bin, 0o700); err != nil {
 		return Invocation{}, fmt.Errorf("compile functions/golang: %w", err)
@@ -176,10 +179,12 @@ func (g *goRunner) Prepare(ctx context.Context, note func(string)) (Invocation, 
 	defer func() { _ = os.Remove(tmp) }()
 	// No -trimpath: it would compile the standard library once more, apart from the user's own build cache. -w leaves out
 	// what only a debugger reads, a third of the linker's work; a debugger compiles a program of its own.
+	places := &placeWriter{out: g.out, folder: "functions/golang"}
 	err := g.build(ctx, command{
 		path: toolchain, args: []string{"build", "-buildvcs=false", "-ldflags=-w", "-o", tmp, "."},
-		env: append(slices.Clone(g.environ), g.mark...), dir: g.dir, out: io.Writer(g.out),
+		env: append(slices.Clone(g.environ), g.mark...), dir: g.dir, out: places,
 	})
+	places.flush()
 	g.out.flush()
 	if err != nil {
 		if ctx.Err() != nil {
@@ -193,6 +198,42 @@ func (g *goRunner) Prepare(ctx context.Context, note func(string)) (Invocation, 
 	}
 	g.prune()
 	return Invocation{Path: target}, nil
+}
+
+// compilerPlace is how the compiler begins a message: a file relative to the module, and a line.
+var compilerPlace = regexp.MustCompile(`^(\./)?([^\s:/][^\s:]*\.go:\d+)`)
+
+// placeWriter writes a compiler's lines with the places as seen from the project's folder, where the user and the
+// editor's links are.
+type placeWriter struct {
+	out    io.Writer
+	folder string
+	part   []byte
+}
+
+// Write never fails, like the log that it writes to.
+func (w *placeWriter) Write(b []byte) (int, error) {
+	w.part = append(w.part, b...)
+	for {
+		i := bytes.IndexByte(w.part, '\n')
+		if i < 0 {
+			return len(b), nil
+		}
+		w.line(w.part[:i+1])
+		w.part = w.part[i+1:]
+	}
+}
+
+func (w *placeWriter) flush() {
+	w.line(w.part)
+	w.part = nil
+}
+
+func (w *placeWriter) line(text []byte) {
+	if m := compilerPlace.FindSubmatch(text); m != nil {
+		text = slices.Concat([]byte(path.Join(w.folder, string(m[2]))), text[len(m[0]):])
+	}
+	_, _ = w.out.Write(text)
 }
 
 // prune drops the programs that were not used for longest.

@@ -1,10 +1,14 @@
 package native
 
 import (
+	"bytes"
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
+	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -26,8 +30,66 @@ func TestErrorsCrossTheSocket(t *testing.T) {
 	if diff := cmp.Diff([]string{"outer", "set A", "set B"}, errdefs.Hints(out)); diff != "" {
 		t.Errorf("hints (-want +got):\n%s", diff)
 	}
+	if parts := joined(out); len(parts) != 2 || !slices.Equal(errdefs.Hints(parts[1]), []string{"set B"}) {
+		t.Errorf("the parts are %v, want two, each with its hint", parts)
+	}
 	if encodeError(nil).decode() != nil {
 		t.Error("no error became one")
+	}
+}
+
+func TestCompilerPlacesAreTheProjects(t *testing.T) {
+	t.Parallel()
+	var out bytes.Buffer
+	w := &placeWriter{out: &out, folder: "functions/golang"}
+	for _, part := range []string{"# shop/fun", "ctions\n./main.go:3:1: a\nactions/x.go:4: b\n", "\thave y.go:1\n/abs/z.go:5:1: c\n../lib/l.go:6:1: d"} {
+		if _, err := w.Write([]byte(part)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	w.flush()
+	want := "# shop/functions\nfunctions/golang/main.go:3:1: a\nfunctions/golang/actions/x.go:4: b\n" +
+		"\thave y.go:1\n/abs/z.go:5:1: c\nfunctions/lib/l.go:6:1: d"
+	if diff := cmp.Diff(want, out.String()); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+func TestLastBytesDropsAHalfLine(t *testing.T) {
+	t.Parallel()
+	var l lastBytes
+	_, _ = l.Write([]byte("secret" + strings.Repeat("x", maxPrinted) + "\nFATAL: why\n"))
+	if got, want := l.String(), "FATAL: why\n"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+func TestTakeBack(t *testing.T) {
+	t.Parallel()
+	if os.Geteuid() != 0 {
+		t.Skip("only root can give files away")
+	}
+	dir := t.TempDir()
+	file := filepath.Join(dir, "PG_VERSION")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	acc := &account{name: "worker", uid: 4711, gid: 4712}
+	if err := acc.takeBack(dir); err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{dir, file} {
+		info, err := os.Stat(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if st := info.Sys().(*syscall.Stat_t); st.Uid != acc.uid || st.Gid != acc.gid {
+			t.Errorf("%s belongs to %d:%d, want the account", path, st.Uid, st.Gid)
+		}
+	}
+	other := &account{name: "other", uid: 4713, gid: 4713}
+	if err := other.takeBack(dir); !errors.Is(err, errdefs.ErrUnavailable) || !strings.Contains(err.Error(), "4711") {
+		t.Errorf("the database of another user: error %v, want one that names the user", err)
 	}
 }
 

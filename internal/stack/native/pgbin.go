@@ -64,7 +64,8 @@ func findPostgres(
 			return i, seen, nil
 		}
 	}
-	return pgInstall{}, seen, nil
+	// An interrupted look has seen nothing, which is no reason to fetch what may be there.
+	return pgInstall{}, seen, ctx.Err()
 }
 
 // pgDirs lists the folders to look into, best first.

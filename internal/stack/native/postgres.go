@@ -8,6 +8,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/url"
 	"os"
@@ -81,6 +82,11 @@ func (p *postgres) prepare(ctx context.Context, report func(stack.Event)) error 
 	}
 	if p.install, err = p.findInstall(ctx, have, report); err != nil {
 		return err
+	}
+	if have != "" {
+		if err := p.account.takeBack(p.place.data()); err != nil {
+			return err
+		}
 	}
 	if have == "" {
 		report(stack.Event{Kind: stack.EventBuilding, Detail: "creating the database with PostgreSQL " + p.install.version})
@@ -344,28 +350,56 @@ func (p *postgres) adoptAuth(ctx context.Context) error {
 }
 
 // single runs statements, each ended by a semicolon and a line end, in the single-user mode of a server that is down. It
-// tells nothing of a statement's failure. What it prints is dropped, as statements may hold secrets.
+// tells nothing of a statement's failure. When the server itself fails, what it printed goes to the log, save for lines
+// that hold the password.
 func (p *postgres) single(ctx context.Context, data, script string, flags ...string) error {
 	args := append([]string{
 		"--single", "-D", data, "-c", "log_min_error_statement=panic", "-c", "log_min_messages=fatal",
+		"-c", "log_line_prefix=",
 	}, flags...)
+	var printed lastBytes
 	err := p.sup.helper(ctx, "postgres-single", command{
 		path: p.install.program("postgres"), args: append(args, "postgres"), env: p.processEnv(), dir: data,
-		user: p.account, stdin: strings.NewReader(script), out: quiet{},
+		user: p.account, stdin: strings.NewReader(script), out: &printed,
 	})
 	if err != nil {
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
+		for line := range strings.Lines(printed.String()) {
+			if !strings.Contains(line, p.cfg.Postgres.Password.Reveal()) {
+				_, _ = io.WriteString(p.out, line)
+			}
+		}
+		p.out.flush()
 		return errors.New("postgres --single: " + exitText(err))
 	}
 	return nil
 }
 
-// quiet swallows output that could hold a secret.
-type quiet struct{}
+// maxPrinted bounds what is kept of a tool's output; the cause of a failure stands in its last lines.
+const maxPrinted = 8 << 10
 
-func (quiet) Write(b []byte) (int, error) { return len(b), nil }
+// lastBytes keeps the end of what is written to it.
+type lastBytes struct{ b []byte }
+
+// Write never fails.
+func (l *lastBytes) Write(b []byte) (int, error) {
+	l.b = append(l.b, b...)
+	if over := len(l.b) - maxPrinted; over > 0 {
+		l.b = l.b[over:]
+	}
+	return len(b), nil
+}
+
+// String returns whole lines: the first may have lost its begin, and with it a part of a secret.
+func (l *lastBytes) String() string {
+	text := string(l.b)
+	if len(text) == maxPrinted {
+		_, text, _ = strings.Cut(text, "\n")
+	}
+	return text
+}
 
 func quoteLiteral(s string) string {
 	s = strings.ReplaceAll(s, "'", "''")

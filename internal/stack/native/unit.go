@@ -86,6 +86,7 @@ func (u *unit) Serve(ctx context.Context) error {
 	defer watch.Wait()
 	defer cancel()
 
+	u.out.mark() // a report shows what this start has written, not the same words of those before
 	err := u.prog.beforeStart(runCtx)
 	if err == nil {
 		err = u.prog.run(runCtx, func(pid int) {

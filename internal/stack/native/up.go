@@ -153,6 +153,8 @@ func (a *ascent) raise(ctx context.Context, st *step) error {
 				Service: st.name, Kind: stack.EventWarning, Detail: "started without " + late + ", which is not healthy",
 			})
 		}
+	} else if s, _ := u.snapshot(); s.State != stack.StateHealthy {
+		late = a.awaitDeps(ctx, st)
 	}
 	limit := a.wait
 	if late != "" {
@@ -163,6 +165,9 @@ func (a *ascent) raise(ctx context.Context, st *step) error {
 	err := u.wait(waitCtx, a.progress(st.name))
 	if ctx.Err() != nil {
 		return ctx.Err()
+	}
+	if late != "" && errors.Is(err, context.DeadlineExceeded) {
+		return a.lacking(u, late)
 	}
 	if err != nil {
 		return a.unhealthy(u, limit, err)
@@ -272,6 +277,13 @@ func (a *ascent) unhealthy(u *unit, limit time.Duration, err error) error {
 		err = errdefs.As(errdefs.ErrUnhealthy, errors.New(reason))
 	}
 	return errdefs.WithHint(fmt.Errorf("%s: %w", u.name, err), hint)
+}
+
+// lacking reports a service that runs and waits for another. Its log tells nothing that the other's report has not said.
+func (a *ascent) lacking(u *unit, dep string) error {
+	reason := fmt.Sprintf("it runs, and becomes healthy once %s is", dep)
+	a.report(stack.Event{Service: u.name, Kind: stack.EventFailed, Detail: reason})
+	return errdefs.As(errdefs.ErrUnhealthy, fmt.Errorf("%s: %s", u.name, reason))
 }
 
 func firstHint(err error) string {

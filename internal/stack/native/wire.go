@@ -3,6 +3,7 @@ package native
 import (
 	"errors"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/nself-org/nself/internal/errdefs"
@@ -51,6 +52,8 @@ type wireError struct {
 	Text    string   `json:"text"`
 	Classes []string `json:"classes,omitempty"`
 	Hints   []string `json:"hints,omitempty"`
+	// Parts are the errors that errors.Join has put together, each with its own classes and hints; Text joins theirs.
+	Parts []*wireError `json:"parts,omitempty"`
 }
 
 // class is a failure class with its name on the wire.
@@ -79,7 +82,35 @@ func encodeError(err error) *wireError {
 			w.Classes = append(w.Classes, c.name)
 		}
 	}
+	for _, part := range joined(err) {
+		w.Parts = append(w.Parts, encodeError(part))
+	}
 	return w
+}
+
+// joined returns the errors that errors.Join has put together in err, or nil.
+func joined(err error) []error {
+	if u, ok := err.(interface{ Unwrap() error }); ok { //nolint:errorlint // about this very node
+		if next := u.Unwrap(); next != nil && next.Error() == err.Error() {
+			return joined(next)
+		}
+		return nil
+	}
+	u, ok := err.(interface{ Unwrap() []error }) //nolint:errorlint // as above
+	if !ok {
+		return nil
+	}
+	parts := u.Unwrap()
+	texts := make([]string, len(parts))
+	for i, part := range parts {
+		if texts[i] = part.Error(); texts[i] == err.Error() {
+			return joined(part) // a class beside the error that has the text
+		}
+	}
+	if strings.Join(texts, "\n") != err.Error() {
+		return nil
+	}
+	return parts
 }
 
 func (w *wireError) decode() error {
@@ -87,13 +118,23 @@ func (w *wireError) decode() error {
 		return nil
 	}
 	err := errors.New(w.Text)
+	if len(w.Parts) > 0 {
+		parts := make([]error, len(w.Parts))
+		for i, part := range w.Parts {
+			parts[i] = part.decode()
+		}
+		err = errors.Join(parts...)
+	}
+	inParts := errdefs.Hints(err)
 	for _, c := range classes() {
 		if slices.Contains(w.Classes, c.name) {
 			err = errdefs.As(c.err, err)
 		}
 	}
 	for _, h := range slices.Backward(w.Hints) {
-		err = errdefs.WithHint(err, h)
+		if !slices.Contains(inParts, h) {
+			err = errdefs.WithHint(err, h)
+		}
 	}
 	return err
 }
