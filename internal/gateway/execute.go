@@ -87,6 +87,9 @@ func (x *exchange) answer(req *graphqlRequest) *action.Error {
 
 // prepare checks one GraphQL request and its arguments. Nothing has happened when it returns.
 func (x *exchange) prepare(req *graphqlRequest) (*operation, *plan, *action.Error) {
+	if x.engine.opt.Logs.Query {
+		x.logQuery(req)
+	}
 	op, err := x.schema.operation(req)
 	if err != nil {
 		return nil, nil, err
@@ -210,7 +213,8 @@ func (x *exchange) ask(d *callDetails) *action.Error {
 	if x.headers, err = a.headers.Append(x.headers[:0], x.header, x.host); err != nil {
 		return err
 	}
-	x.headers = appendTrace(x.headers, x.header)
+	span := x.startCall(a)
+	x.headers = appendTrace(x.headers, x.header, span.context())
 	if x.actionID != "" {
 		x.headers = append(x.headers, webhook.Field{Name: actionlog.IDHeader, Value: x.actionID})
 	}
@@ -218,12 +222,16 @@ func (x *exchange) ask(d *callDetails) *action.Error {
 	req := &webhook.Request{Target: a.target, Header: x.headers, Body: x.payload, Timeout: a.timeout}
 	if a.transform.request != nil {
 		if err := x.transformRequest(a, req, d); err != nil {
+			span.end(err)
 			return err
 		}
 	}
 	began := x.engine.opt.now()
 	resp, callErr := x.engine.client.Do(req)
-	x.logCall(a, resp, callErr, x.engine.opt.now().Sub(began))
+	took := x.engine.opt.now().Sub(began)
+	a.observer.Call(answerStatus(resp, callErr), took)
+	span.endCall(resp, callErr)
+	x.logCall(a, resp, callErr, took)
 	if callErr != nil {
 		return d.exception(callErr, req)
 	}
@@ -259,6 +267,14 @@ func (x *exchange) interpret(f *plannedField, status int, body []byte, d *callDe
 	return x.out, d.badStatus(status)
 }
 
+// answerStatus is the status of an answer; 0 if there is none.
+func answerStatus(resp *webhook.Response, callErr error) int {
+	if callErr != nil {
+		return 0
+	}
+	return resp.Status
+}
+
 // logCall writes one line about a call: what was called and how it ended, nothing of what was said.
 func (x *exchange) logCall(a *boundAction, resp *webhook.Response, callErr error, took time.Duration) {
 	level, status := slog.LevelInfo, 0
@@ -268,7 +284,7 @@ func (x *exchange) logCall(a *boundAction, resp *webhook.Response, callErr error
 		status = resp.Status
 	}
 	ctx := x.ctx
-	if !x.engine.log.Enabled(ctx, level) {
+	if x.engine.opt.Logs.NoWebhook || !x.engine.log.Enabled(ctx, level) {
 		return
 	}
 	attrs := [5]slog.Attr{

@@ -70,6 +70,7 @@ func (e *Engine) serveGraphQL(w http.ResponseWriter, r *http.Request, requestID 
 		e.work.Put(wk)
 	}()
 	x := exchange{engine: e, ctx: r.Context(), header: r.Header, host: r.Host, requestID: requestID, work: wk}
+	span := x.startRequest()
 	failed := x.run(w, r)
 	status := http.StatusOK
 	if failed != nil && (keepStatus || e.opt.Preserve401 && failed.HTTPStatus() == http.StatusUnauthorized) {
@@ -79,7 +80,11 @@ func (e *Engine) serveGraphQL(w http.ResponseWriter, r *http.Request, requestID 
 		w.Header().Add("Set-Cookie", cookie)
 	}
 	e.writeCompressed(w, r, status, x.out)
-	e.logHTTP(r, requestID, status, x.session.Role, failed, e.opt.now().Sub(began))
+	took := e.opt.now().Sub(began)
+	span.end(failed)
+	e.opt.Observer.Request(GraphQLEndpoint, status, failed != nil, took)
+	e.logHTTP(r, &httpLine{requestID: requestID, status: status, role: x.session.Role, failed: failed, took: took,
+		requestBytes: int64(len(x.body)), responseBytes: int64(len(x.out))})
 }
 
 // run authenticates and answers into x.out. The error, already written there, is for the status and the log.

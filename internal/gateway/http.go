@@ -53,22 +53,33 @@ func (e *Engine) recovered(w http.ResponseWriter, r *http.Request, requestID str
 }
 
 func (e *Engine) route(w http.ResponseWriter, r *http.Request, requestID string) {
-	post, get := r.Method == http.MethodPost, r.Method == http.MethodGet || r.Method == http.MethodHead
-	switch path := r.URL.Path; {
+	post, path := r.Method == http.MethodPost, r.URL.Path
+	switch {
+	case e.opt.Disabled.has(path):
+		e.plainRequest(w, r, requestID, e.notFound)
 	case post && path == "/v1/graphql":
 		e.serveGraphQL(w, r, requestID, false)
-		return
 	case post && path == "/v1alpha1/graphql":
 		e.serveGraphQL(w, r, requestID, true)
-		return
-	case get && path == "/healthz", get && path == "/hasura/healthz":
+	case r.Method == http.MethodGet && upgrades(r) && (path == "/v1/graphql" || path == "/v1alpha1/graphql"):
+		e.serveSocket(w, r, requestID)
+	default:
+		e.plainRequest(w, r, requestID, e.routePlain)
+	}
+}
+
+// routePlain answers what is not GraphQL.
+func (e *Engine) routePlain(w http.ResponseWriter, r *http.Request) {
+	post, get := r.Method == http.MethodPost, r.Method == http.MethodGet || r.Method == http.MethodHead
+	switch path := r.URL.Path; {
+	case get && isHealth(path):
 		e.serveHealth(w, r)
 	case get && path == "/v1/version":
 		e.serveVersion(w)
 	case get && path == "/v1alpha1/config":
 		e.serveConfig(w, r)
-	case get && upgrades(r) && (path == "/v1/graphql" || path == "/v1alpha1/graphql"):
-		e.serveSocket(w, r, requestID)
+	case get && isMetrics(path) && e.opt.Metrics != nil:
+		e.serveMetrics(w, r)
 	case post && (path == "/v1/graphql/explain" || path == "/v1alpha1/graphql/explain"):
 		e.serveExplain(w, r)
 	case get && path == "/v1/graphql":
@@ -79,8 +90,12 @@ func (e *Engine) route(w http.ResponseWriter, r *http.Request, requestID string)
 	case get && path == "/":
 		e.serveLanding(w)
 	default:
-		e.fail(w, &action.Error{Status: http.StatusNotFound, Code: action.CodeNotFound, Message: "resource does not exist"})
+		e.notFound(w, r)
 	}
+}
+
+func (e *Engine) notFound(w http.ResponseWriter, _ *http.Request) {
+	e.fail(w, &action.Error{Status: http.StatusNotFound, Code: action.CodeNotFound, Message: "resource does not exist"})
 }
 
 // fail answers with the flat error envelope.
@@ -168,21 +183,30 @@ func (e *Engine) serveConfig(w http.ResponseWriter, r *http.Request) {
 	writeJSON(w, http.StatusOK, body)
 }
 
+// httpLine is what the log tells about a request.
+type httpLine struct {
+	requestID                   string
+	status                      int
+	role                        string // "" where a request has none or was refused
+	failed                      *action.Error
+	took                        time.Duration
+	requestBytes, responseBytes int64 // of the bodies, before compression
+}
+
 // logHTTP writes one line per request: who asked for what and how it went, nothing of the content.
-func (e *Engine) logHTTP(
-	r *http.Request, requestID string, status int, role string, failed *action.Error, took time.Duration,
-) {
+func (e *Engine) logHTTP(r *http.Request, line *httpLine) {
 	ctx := r.Context()
 	level := slog.LevelInfo
-	if !e.log.Enabled(ctx, level) {
+	if e.opt.Logs.NoHTTP || !e.log.Enabled(ctx, level) {
 		return
 	}
-	attrs := make([]slog.Attr, 0, 8)
-	attrs = append(attrs, slog.String("request_id", requestID), slog.String("method", r.Method),
-		slog.String("path", r.URL.Path), slog.Int("status", status), slog.String("role", role),
-		slog.Duration("duration", took))
-	if failed != nil {
-		attrs = append(attrs, slog.String("error_code", failed.Code), slog.String("error", failed.Message))
+	attrs := make([]slog.Attr, 0, 10)
+	attrs = append(attrs, slog.String("request_id", line.requestID), slog.String("method", r.Method),
+		slog.String("path", r.URL.Path), slog.Int("status", line.status), slog.String("role", line.role),
+		slog.Duration("duration", line.took), slog.Int64("request_bytes", line.requestBytes),
+		slog.Int64("response_bytes", line.responseBytes))
+	if line.failed != nil {
+		attrs = append(attrs, slog.String("error_code", line.failed.Code), slog.String("error", line.failed.Message))
 	}
 	e.log.LogAttrs(ctx, level, "http-log", attrs...)
 }

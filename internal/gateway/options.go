@@ -4,10 +4,14 @@ import (
 	"context"
 	"crypto/tls"
 	"log/slog"
+	"net/http"
 	"time"
+
+	"go.opentelemetry.io/otel/trace"
 
 	"github.com/nself-org/nself/internal/actionlog"
 	"github.com/nself-org/nself/internal/auth"
+	"github.com/nself-org/nself/internal/env"
 	"github.com/nself-org/nself/internal/webhook"
 )
 
@@ -61,6 +65,21 @@ type Options struct {
 	// Config is what /v1alpha1/config tells beyond what the Engine knows itself.
 	Config ConfigFacts
 
+	// Observer is told about requests and calls. Nil: nobody is.
+	Observer Observer
+	// Tracer makes a span for each GraphQL request and each call of a handler. Nil: none; traces of clients are passed on
+	// to handlers all the same.
+	Tracer trace.Tracer
+	// Logs chooses lines of the log.
+	Logs LogTypes
+	// Disabled are APIs that do not exist.
+	Disabled DisabledAPIs
+	// Metrics answers GET on /metrics and /v1/metrics. Nil: they do not exist.
+	Metrics http.Handler
+	// MetricsSecret is the bearer token of whoever reads the metrics (HASURA_GRAPHQL_METRICS_SECRET). Empty: only
+	// administrators may.
+	MetricsSecret env.Secret
+
 	// MaxRequestBytes bounds the body of a request and a message on a WebSocket. Zero: 2 MiB.
 	MaxRequestBytes int64
 	// MaxResponseBytes bounds the answer of a handler. Zero: 10 MiB.
@@ -106,6 +125,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.MaxCachedOperations == 0 {
 		o.MaxCachedOperations = 1000
+	}
+	if o.Observer == nil {
+		o.Observer = unobserved{}
 	}
 	if o.now == nil {
 		o.now = time.Now

@@ -36,6 +36,7 @@ type boundAction struct {
 	timeout   time.Duration
 	transform transforms
 	roles     []string
+	observer  CallObserver // set before the snapshot is served
 	result    *action.Type // of the fields that show the result of an asynchronous action
 }
 

@@ -104,8 +104,10 @@ func (e *Engine) serveSocket(w http.ResponseWriter, r *http.Request, requestID s
 	keeper := &connKeeper{ResponseWriter: w, protocol: s.protocol.name}
 	conn, err := websocket.Accept(keeper, r, &websocket.AcceptOptions{InsecureSkipVerify: true}) // checked above
 	if err != nil {
-		e.log.InfoContext(r.Context(), "websocket-log", slog.String("event", "rejected"),
-			slog.String("request_id", requestID), slog.String("error", err.Error()))
+		if !e.opt.Logs.NoWebSocket {
+			e.log.InfoContext(r.Context(), "websocket-log", slog.String("event", "rejected"),
+				slog.String("request_id", requestID), slog.String("error", err.Error()))
+		}
 		return
 	}
 	conn.SetReadLimit(e.opt.MaxRequestBytes)
@@ -276,6 +278,9 @@ func (s *socket) leave() {
 
 // event writes a line about the socket itself.
 func (s *socket) event(name string) {
+	if s.engine.opt.Logs.NoWebSocket {
+		return
+	}
 	s.engine.log.LogAttrs(s.ctx, slog.LevelInfo, "websocket-log", slog.String("event", name),
 		slog.String("request_id", s.requestID), slog.String("protocol", s.protocol.name))
 }

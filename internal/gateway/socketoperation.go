@@ -262,7 +262,8 @@ func (s *socket) value(op *socketOperation, sub *subscription) (message []byte, 
 
 // logOperation writes one line about an operation: how it went, nothing of the content.
 func (s *socket) logOperation(client *socketClient, failed *action.Error, took time.Duration, event string) {
-	if !s.engine.log.Enabled(s.ctx, slog.LevelInfo) {
+	s.engine.opt.Observer.Request(WebSocketEndpoint, 0, failed != nil, took)
+	if s.engine.opt.Logs.NoWebSocket || !s.engine.log.Enabled(s.ctx, slog.LevelInfo) {
 		return
 	}
 	attrs := []slog.Attr{

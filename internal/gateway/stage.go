@@ -37,6 +37,7 @@ func (s *Staged) Report(more ...metadata.Inconsistency) {
 // Swap serves staged metadata from now on. Requests under way end with the metadata they began with.
 func (e *Engine) Swap(staged *Staged) {
 	s := staged.snapshot
+	e.observe(s)
 	e.current.Store(s)
 	if !e.opt.KeepWebSockets {
 		e.sockets.restart(socketClose{websocket.StatusServiceRestart, "the metadata has changed"}, socketDrain)

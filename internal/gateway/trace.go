@@ -1,11 +1,6 @@
 package gateway
 
-import (
-	"math/rand/v2"
-	"net/http"
-
-	"github.com/nself-org/nself/internal/webhook"
-)
+import "math/rand/v2"
 
 // newRequestID makes a random UUID. It names a request in logs and guards nothing, so a fast generator is enough.
 func newRequestID() string {
@@ -44,26 +39,3 @@ func hexID(n int) string {
 	return string(b[:n])
 }
 
-// appendTrace appends B3 tracing headers: the client's trace goes on, or a new one begins.
-func appendTrace(dst []webhook.Field, client http.Header) []webhook.Field {
-	// net/http has put the client's names into canonical form.
-	get := func(name string) string {
-		if values := client[name]; len(values) > 0 {
-			return values[0]
-		}
-		return ""
-	}
-	trace := get("X-B3-Traceid")
-	if trace == "" {
-		trace = hexID(32)
-	}
-	dst = append(dst,
-		webhook.Field{Name: "X-B3-TraceId", Value: trace}, webhook.Field{Name: "X-B3-SpanId", Value: hexID(16)})
-	if parent := get("X-B3-Spanid"); parent != "" {
-		dst = append(dst, webhook.Field{Name: "X-B3-ParentSpanId", Value: parent})
-	}
-	if sampled := get("X-B3-Sampled"); sampled != "" {
-		dst = append(dst, webhook.Field{Name: "X-B3-Sampled", Value: sampled})
-	}
-	return dst
-}

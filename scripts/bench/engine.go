@@ -9,6 +9,7 @@ import (
 	"github.com/nself-org/nself/internal/env"
 	"github.com/nself-org/nself/internal/gateway"
 	"github.com/nself-org/nself/internal/metadata"
+	"github.com/nself-org/nself/internal/observe"
 )
 
 const benchSDL = `
@@ -18,8 +19,8 @@ type RegisterOutput { success: Boolean! user: UserInfo message: String! }
 type UserInfo { id: uuid! email: String! name: String! email_verified: Boolean! }
 `
 
-// serveGateway is the engine with its whole contract on: authentication, validation, header rules and logs (written, and
-// thrown away).
+// serveGateway is the engine with its whole contract on: authentication, validation, header rules, metrics and logs
+// (written, and thrown away).
 func serveGateway(handler string) error {
 	ctx := context.Background()
 	log := slog.New(slog.NewJSONHandler(io.Discard, nil))
@@ -28,7 +29,7 @@ func serveGateway(handler string) error {
 		return err
 	}
 	engine, err := gateway.New(gateway.Options{
-		Auth: authenticator, Log: log, Version: "bench",
+		Auth: authenticator, Log: log, Version: "bench", Observer: observe.New(),
 		Lookup: func(name string) (string, bool) {
 			value, ok := map[string]string{"HANDLER": "http://" + handler, "HASURA_ADMIN_SECRET": benchSecret}[name]
 			return value, ok
