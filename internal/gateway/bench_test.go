@@ -42,6 +42,8 @@ func TestMain(m *testing.M) {
 		benchHandler()
 	case "load":
 		benchLoad()
+	case "sockets":
+		benchSockets()
 	default:
 		os.Exit(m.Run())
 	}
