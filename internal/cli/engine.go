@@ -12,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/nself-org/nself/internal/auth"
@@ -19,6 +20,7 @@ import (
 	"github.com/nself-org/nself/internal/gateway"
 	"github.com/nself-org/nself/internal/metadata"
 	"github.com/nself-org/nself/internal/stack/native"
+	"github.com/nself-org/nself/internal/worker"
 )
 
 const (
@@ -36,7 +38,12 @@ type projectEngine struct {
 	dir    string
 	engine *gateway.Engine
 	log    *slog.Logger
-	seen   uint64 // fingerprint of the files that were loaded last
+	worker *worker.Worker
+	// closeLog gives up the action log, when nothing uses it any more.
+	closeLog func()
+
+	mu   sync.Mutex // held while metadata is loaded
+	seen uint64     // fingerprint of the files that were loaded last
 }
 
 // newProjectEngine builds the gateway for a project. Metadata with faults does not keep it from starting: what is sound
@@ -51,7 +58,7 @@ func newProjectEngine(ctx context.Context, cfg *env.Config, log *slog.Logger) (n
 	if err != nil {
 		return nil, err
 	}
-	engine, err := gateway.New(gateway.Options{
+	options := gateway.Options{
 		Auth: authenticator, Log: log, Version: engineVersion(),
 		Lookup:                 func(name string) (string, bool) { value, ok := vars[name]; return value, ok },
 		DevMode:                isTrue(vars["HASURA_GRAPHQL_DEV_MODE"]),
@@ -63,11 +70,20 @@ func newProjectEngine(ctx context.Context, cfg *env.Config, log *slog.Logger) (n
 		Config: gateway.ConfigFacts{
 			AdminSecretSet: len(authConfig.AdminSecrets) > 0, AuthHookSet: authConfig.Hook.URL != "", JWTSet: len(authConfig.JWTSecrets) > 0,
 		},
-	})
-	if err != nil {
+	}
+	if err := socketSettings(vars, &options); err != nil {
 		return nil, err
 	}
-	e := &projectEngine{dir: cfg.Dir, engine: engine, log: log}
+	store, closeLog := openActionLog(ctx, vars, log)
+	options.ActionLog = store
+	e := &projectEngine{dir: cfg.Dir, log: log, closeLog: closeLog}
+	if e.engine, err = gateway.New(options); err == nil {
+		e.worker, err = newActionWorker(vars, e.engine, store, log)
+	}
+	if err != nil {
+		closeLog()
+		return nil, err
+	}
 	if err := e.Reload(ctx); err != nil {
 		log.ErrorContext(ctx, "metadata not loaded", slog.String("error", err.Error()))
 	}
@@ -79,6 +95,8 @@ func engineVersion() string { return "nself-" + readVersion().Version }
 
 // Reload reads the metadata again; the gateway's requests under way end with what they began with.
 func (e *projectEngine) Reload(ctx context.Context) error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
 	seen := fingerprint(filepath.Join(e.dir, filepath.FromSlash(metadata.Folder)))
 	md, err := metadata.LoadDir(e.dir)
 	e.seen = seen
@@ -95,12 +113,24 @@ func (e *projectEngine) Reload(ctx context.Context) error {
 	return nil
 }
 
-// Run serves on ln and follows the metadata until ctx ends, then lets requests under way end.
+// Run serves on ln, runs asynchronous actions and follows the metadata until ctx ends, then lets what is under way end.
 func (e *projectEngine) Run(ctx context.Context, ln net.Listener) error {
 	server := &http.Server{
 		Handler: e.engine.Handler(), ReadHeaderTimeout: readHeaderTimeout,
 		ErrorLog: slog.NewLogLogger(e.log.Handler(), slog.LevelWarn),
 	}
+	ctx, stop := context.WithCancel(ctx)
+	var actions sync.WaitGroup
+	actions.Go(func() {
+		if err := runActions(ctx, e.engine, e.worker); err != nil {
+			e.log.ErrorContext(ctx, "asynchronous actions are not run", slog.String("error", err.Error()))
+		}
+	})
+	defer func() {
+		stop()
+		actions.Wait()
+		e.closeLog()
+	}()
 	failed := make(chan error, 1)
 	go func() { failed <- server.Serve(ln) }()
 	tick := time.NewTicker(metadataPoll)
@@ -127,7 +157,10 @@ func (e *projectEngine) Run(ctx context.Context, ln net.Listener) error {
 
 // follow reloads the metadata when a file of it has changed. A fault keeps the last good state.
 func (e *projectEngine) follow(ctx context.Context) {
-	if fingerprint(filepath.Join(e.dir, filepath.FromSlash(metadata.Folder))) == e.seen {
+	e.mu.Lock()
+	seen := e.seen
+	e.mu.Unlock()
+	if fingerprint(filepath.Join(e.dir, filepath.FromSlash(metadata.Folder))) == seen {
 		return
 	}
 	if err := e.Reload(ctx); err != nil {
