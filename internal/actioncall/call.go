@@ -51,10 +51,17 @@ func (c Call) Through(ctx context.Context, md *metadata.Metadata, endpoint strin
 	for name := range c.Input {
 		given[name] = true
 	}
+	return c.post(ctx, endpoint, Operation(md, c.Action, given), c.Input)
+}
+
+// post sends a GraphQL document as the caller.
+func (c Call) post(
+	ctx context.Context, endpoint, document string, variables map[string]json.RawMessage,
+) (*Response, error) {
 	body, err := json.Marshal(struct {
 		Query     string                     `json:"query"`
 		Variables map[string]json.RawMessage `json:"variables,omitempty"`
-	}{Operation(md, c.Action, given), c.Input})
+	}{document, variables})
 	if err != nil {
 		return nil, fmt.Errorf("encode the request: %w", err)
 	}
@@ -127,8 +134,7 @@ func Arguments(a *metadata.Action, doc []byte) (map[string]json.RawMessage, erro
 	}
 	var input map[string]json.RawMessage
 	if err := json.Unmarshal(doc, &input); err != nil {
-		var syntax *json.SyntaxError
-		if errors.As(err, &syntax) {
+		if syntax, ok := errors.AsType[*json.SyntaxError](err); ok {
 			line := 1 + bytes.Count(doc[:min(int(syntax.Offset), len(doc))], []byte("\n"))
 			return nil, fmt.Errorf("line %d: %w", line, err)
 		}

@@ -50,6 +50,8 @@ func newActionTestCmd(f *Factory, run func(context.Context, *actionTestOptions) 
 		Long: `Call an action of the running project and print the answer. The call goes through GraphQL with an operation that
 selects every field of the output, or, with --direct, straight to the handler with the body that the engine would send.
 
+The result of an asynchronous action is waited for; its id is on standard error.
+
 --input holds the action's arguments as JSON: text, @FILE, or - for standard input. The call is made as admin unless --role
 says otherwise. The exit code is 1 when GraphQL answers errors, or, with --direct, when the status is not 2xx.`,
 		Example: `  nself action test registerUser --input '{"input":{"email":"a@example.com","password":"password123","name":"A"}}'
@@ -114,6 +116,11 @@ func runActionTest(ctx context.Context, opts *actionTestOptions) error {
 	if err != nil {
 		return err
 	}
+	if !opts.Direct && !resp.Failed && actioncall.Awaits(md, action) {
+		if resp, err = await(ctx, opts, cfg, md, call, resp); err != nil {
+			return err
+		}
+	}
 	if !opts.Quiet {
 		t := opts.IO.ErrTheme()
 		opts.IO.Notef("%s\n", t.Dim(fmt.Sprintf("POST %s -> %d in %s", resp.URL, resp.Status, ui.Duration(resp.Duration))))
@@ -137,9 +144,28 @@ func noteRole(opts *actionTestOptions, action *metadata.Action) {
 		fmt.Sprintf("add - role: %s to the permissions of %s", opts.Role, action.Name))
 }
 
+// await waits for the result of an asynchronous action. created is the answer to the mutation.
+func await(
+	ctx context.Context, opts *actionTestOptions, cfg *env.Config, md *metadata.Metadata, call actioncall.Call,
+	created *actioncall.Response,
+) (*actioncall.Response, error) {
+	id, err := created.ID(call.Action.Name)
+	if err != nil {
+		return nil, err
+	}
+	if !opts.Quiet {
+		opts.IO.Notef("%s\n", opts.IO.ErrTheme().Dim("accepted as "+id+", waiting for the result"))
+	}
+	return call.Await(ctx, md, graphqlURL(cfg), id)
+}
+
+func graphqlURL(cfg *env.Config) string {
+	return fmt.Sprintf("http://localhost:%d/v1/graphql", cfg.Hasura.Port)
+}
+
 func send(ctx context.Context, opts *actionTestOptions, cfg *env.Config, md *metadata.Metadata, call actioncall.Call) (*actioncall.Response, error) {
 	if !opts.Direct {
-		return call.Through(ctx, md, fmt.Sprintf("http://localhost:%d/v1/graphql", cfg.Hasura.Port))
+		return call.Through(ctx, md, graphqlURL(cfg))
 	}
 	vars := cfg.EngineEnv(cfg.LocalEndpoints())
 	handler, missing := metadata.ResolveHandler(call.Action.Definition.Handler, func(name string) (string, bool) {
