@@ -37,6 +37,12 @@ var documentedActions = []documented{
 				"actions/verify_email_test.go", "internal/users/users.go", "internal/users/users_test.go",
 				"internal/users/verification.go",
 			},
+			"python": {
+				"actions/register_user.py", "actions/register_user_mail.html", "actions/register_user_mail.py",
+				"actions/register_user_mail.txt", "actions/register_user_rules.py", "actions/verify_email.html",
+				"actions/verify_email.py", "service/users.py", "tests/test_register_user.py",
+				"tests/test_register_user_rules.py", "tests/test_users.py", "tests/test_verify_email.py",
+			},
 		},
 	},
 }

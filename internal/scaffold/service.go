@@ -22,6 +22,7 @@ type ServiceInput struct {
 // renderers holds the runtimes that this version has a template for. Each returns files relative to the project.
 var renderers = map[string]func(ServiceInput) ([]File, error){
 	"golang": golangService,
+	"python": pythonService,
 }
 
 // Service renders the function service of a runtime, under functions/<runtime>: the service itself, the code that is

@@ -65,6 +65,9 @@ func newRunner(f *function) Runner {
 		return &goRunner{dir: dir, bin: f.sup.lay.bin(), environ: f.environ, mark: f.sup.marks(f.rt.Name), out: f.out,
 			build: func(ctx context.Context, c command) error { return f.sup.helper(ctx, "golang-build", c) }}
 	}
+	if f.rt.Name == "python" {
+		return newPythonRunner(f)
+	}
 	return unknownRunner{name: f.rt.Name}
 }
 

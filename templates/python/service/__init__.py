@@ -1,0 +1,1 @@
+"""What every action needs: configuration, the HTTP contract, Postgres, Redis, mail."""

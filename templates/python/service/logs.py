@@ -1,0 +1,52 @@
+"""Logging: one JSON object a line, with the id of the request that it belongs to.
+
+Facts go into `extra`: `log.info("user registered", extra={"user_id": user.id})`.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+from contextvars import ContextVar
+from datetime import UTC, datetime
+from typing import TextIO
+
+request_id: ContextVar[str] = ContextVar("request_id", default="")
+"""The id of the request that this thread serves, or ""."""
+
+_STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
+
+
+class JSONFormatter(logging.Formatter):
+    """Writes a record as a JSON object. An exception becomes `error`, and the way to it `stack`."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        level = "WARN" if record.levelno == logging.WARNING else record.levelname
+        line: dict[str, object] = {
+            "time": datetime.fromtimestamp(record.created, UTC)
+            .isoformat(timespec="milliseconds")
+            .replace("+00:00", "Z"),
+            "level": level,
+            "msg": record.getMessage(),
+        }
+        line.update({key: value for key, value in vars(record).items() if key not in _STANDARD})
+        if record.exc_info and record.exc_info[1] is not None:
+            error = record.exc_info[1]
+            line["error"] = f"{type(error).__name__}: {error}"
+            line["stack"] = self.formatException(record.exc_info)
+        if current := request_id.get():
+            line["request_id"] = current
+        return json.dumps(line, ensure_ascii=False, default=str)
+
+
+def setup(level: int, stream: TextIO | None = None) -> None:
+    """Send everything that is logged to standard output, or to stream."""
+    handler = logging.StreamHandler(stream or sys.stdout)
+    handler.setFormatter(JSONFormatter())
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(level)
+    for name in ("gunicorn", "psycopg", "werkzeug"):
+        # What these say below a warning is of their own affairs.
+        logging.getLogger(name).setLevel(max(level, logging.WARNING))

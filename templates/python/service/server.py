@@ -1,0 +1,199 @@
+"""The HTTP side of the service: it serves actions under /actions/ and tells its health."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import logging
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from flask import Flask, Response, request
+from werkzeug.datastructures import Headers
+from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
+
+from service import errors
+from service.action import Action, HasRoutes
+from service.calls import read_call
+from service.errors import ActionError
+from service.health import Check, readiness
+from service.ratelimit import Limiter
+from service.requestlog import RequestLog, note
+from service.secret import Secret
+from service.session import Session
+
+log = logging.getLogger(__name__)
+
+MAX_BODY_BYTES = 1 << 20
+"""Bounds a request body: actions carry form data, not files."""
+
+_METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
+
+
+@dataclass(frozen=True)
+class Options:
+    """What a server needs beside its actions."""
+
+    admin_secret: Secret
+    limiter: Limiter | None = None
+    """None: no limit."""
+    checks: list[Check] = field(default_factory=list)
+    """What GET /readyz looks at."""
+    max_body_bytes: int = MAX_BODY_BYTES
+
+
+def new_server(options: Options, actions: list[Action[Any, Any]]) -> Flask:
+    """Make the application. Raises ValueError for an empty secret, and for two actions with one path."""
+    if not options.admin_secret:
+        raise ValueError("the admin secret is empty: every caller would be let in")
+    server = _Server(options)
+    app = Flask("service", static_folder=None)
+    app.add_url_rule("/healthz", view_func=server.healthz, methods=["GET"])
+    app.add_url_rule("/readyz", view_func=server.readyz, methods=["GET"])
+    for rule in ("/actions/", "/actions/<path:path>"):
+        app.add_url_rule(
+            rule, view_func=server.action, defaults=None if "<" in rule else {"path": ""},
+            methods=_METHODS, provide_automatic_options=False,
+        )  # fmt: skip
+    app.register_error_handler(ActionError, server.refused)
+    app.register_error_handler(HTTPException, server.not_served)
+    app.register_error_handler(Exception, server.failed)
+    for a in actions:
+        if other := server.actions.get(a.path):
+            raise ValueError(f"actions {other.name} and {a.name} have the same path /actions/{a.path}")
+        server.actions[a.path] = a
+        if isinstance(a.handler, HasRoutes):
+            a.handler.routes(app)
+    app.extensions["service"] = server
+    app.wsgi_app = RequestLog(app.wsgi_app)  # type: ignore[method-assign] # as Flask's documentation has it
+    return app
+
+
+def watch_stop(app: Flask, stopping: Callable[[], bool]) -> None:
+    """Tell the server how to find out that it is being stopped; GET /readyz then says so."""
+    app.extensions["service"].stopping = stopping
+
+
+class _Server:
+    def __init__(self, options: Options) -> None:
+        self._options = options
+        self._secret = _digest(options.admin_secret.reveal().encode())
+        self.actions: dict[str, Action[Any, Any]] = {}
+        self.stopping: Callable[[], bool] = lambda: False
+
+    def healthz(self) -> Response:
+        """Say that the process answers at all.
+
+        It looks at nothing else, so that a database that is down does not get the service restarted in vain.
+        """
+        return _reply(200, {"status": "ok"})
+
+    def readyz(self) -> Response:
+        """Say whether requests should be sent here."""
+        return _reply(*readiness(self._options.checks, stopping=self.stopping()))
+
+    def action(self, path: str) -> Response:
+        """Answer POST /actions/<path>."""
+        self._require_secret()
+        action = self.actions.get(path)
+        if action is None:
+            raise ActionError(
+                f"Action {json.dumps(path, ensure_ascii=False)} is not served here", errors.NOT_FOUND, 404
+            )
+        note(action=action.name)
+        if request.method != "POST":
+            raise ActionError(
+                f"Actions are called with POST, not {request.method}", errors.METHOD, 405, headers={"Allow": "POST"}
+            )
+        call = read_call(self._body(action.max_body_bytes or self._options.max_body_bytes), _headers())
+        note(role=call.session.role, user_id=call.session.user_id)
+        self._limit(action.path, call.session)
+        return _reply(200, action.invoke(call))
+
+    def _require_secret(self) -> None:
+        # Both sides are hashed first: the comparison then takes the same time whatever the length of what was sent.
+        given = request.headers.get("X-Hasura-Admin-Secret", "").encode("latin-1", "replace")
+        if not hmac.compare_digest(_digest(given), self._secret):
+            raise errors.unauthorized("X-Hasura-Admin-Secret is missing or wrong")
+
+    def _body(self, limit: int) -> bytes:
+        request.max_content_length = limit + 1
+        try:
+            data = request.stream.read(limit + 1)  # a body without a length only shows so that it is too long
+        except RequestEntityTooLarge:
+            data = bytes(limit + 1)
+        except (HTTPException, OSError):
+            raise errors.bad_request("Request body could not be read") from None
+        if len(data) > limit:
+            raise ActionError(f"Request body is larger than {limit} bytes", errors.TOO_LARGE, 413)
+        return data
+
+    def _limit(self, path: str, session: Session) -> None:
+        """Refuse with status 429 rather than with a failed business rule.
+
+        An answer with status 200 must have the shape of the action's output type, which is the user's own, while the
+        engine passes the message of any 4xx on to its client.
+        """
+        if self._options.limiter is None:
+            return
+        wait = self._options.limiter.allow(path, session)
+        if wait <= 0:
+            return
+        seconds = max(1, math.ceil(wait))
+        raise ActionError(
+            f"Too many requests. Please try again in {_duration(seconds)}.",
+            errors.RATE_LIMITED,
+            429,
+            extensions={"code": errors.RATE_LIMITED, "retry_after": seconds},
+            headers={"Retry-After": str(seconds)},
+        )
+
+    def refused(self, error: ActionError) -> Response:
+        """Answer with an error that the caller may see."""
+        if error.__cause__ is not None:
+            log.warning("action refused", extra={"error": f"{error}: {error.__cause__}"})
+        note(error_code=error.code)
+        return _reply(error.status, error.body(), error.headers)
+
+    def failed(self, error: Exception) -> Response:
+        """Log an error that is ours alone; the caller learns the request id at most."""
+        log.error("action failed", exc_info=error)
+        return self.refused(errors.internal())
+
+    def not_served(self, error: HTTPException) -> Response:
+        """Answer for a path or method that nothing serves, and for redirects."""
+        if error.code is not None and error.code not in (404, 405):
+            return Response(error.get_response(request.environ).response, error.code, error.get_headers())
+        return _reply(404, {"success": False, "message": "Not found", "error_code": "NOT_FOUND", "code": "NOT_FOUND"})
+
+
+def _digest(text: bytes) -> bytes:
+    return hashlib.sha256(text).digest()
+
+
+def _headers() -> Headers:
+    """Return the request's headers but for the secret, which handlers have no use for."""
+    headers = Headers(request.headers.to_wsgi_list())
+    headers.remove("X-Hasura-Admin-Secret")
+    return headers
+
+
+def _duration(seconds: int) -> str:
+    """Write seconds as "12s", "1m5s" or "2h0m0s"."""
+    hours, rest = divmod(seconds, 3600)
+    minutes, rest = divmod(rest, 60)
+    text = f"{rest}s"
+    if minutes or hours:
+        text = f"{minutes}m{text}"
+    return f"{hours}h{text}" if hours else text
+
+
+def _reply(status: int, body: Any, headers: Mapping[str, str] | None = None) -> Response:
+    data = json.dumps(body, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    response = Response(data + "\n", status, content_type="application/json; charset=utf-8")
+    response.headers["X-Content-Type-Options"] = "nosniff"
+    response.headers.update(headers or {})
+    return response
