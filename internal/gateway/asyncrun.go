@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -56,8 +57,9 @@ func (e *Engine) runEntry(ctx context.Context, c *actionlog.Claim) actionlog.Out
 		e.work.Put(wk)
 	}()
 	x := exchange{
-		engine: e, ctx: ctx, header: c.Header, host: c.Host, requestID: c.Header.Get("X-Request-Id"), actionID: c.ID,
-		session: auth.Session{Vars: c.Session}, noCookies: true, work: wk,
+		engine: e, ctx: ctx, header: c.Header, host: c.Host, requestID: cmp.Or(c.Header.Get("X-Request-Id"), c.ID),
+		actionID: c.ID,
+		session:  auth.Session{Vars: c.Session}, noCookies: true, work: wk,
 	}
 	d := &callDetails{action: a, call: &action.Call{Action: a.Name, Input: c.Input, RequestQuery: []byte("null")}}
 	err := x.ask(d)
