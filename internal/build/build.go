@@ -94,7 +94,7 @@ func (b *builder) run(ctx context.Context) (Result, error) {
 	if err := w.recover(manifest, b.opts.Check); err != nil {
 		return res, err
 	}
-	if res.Plan, err = b.plan(d, res, manifest); err != nil {
+	if res.Plan, err = b.plan(d, &res, manifest); err != nil {
 		return res, err
 	}
 	if err := known(b.opts.Only, res.Plan); err != nil {
@@ -159,7 +159,7 @@ func (b *builder) load(res *Result) error {
 	return nil
 }
 
-func (b *builder) plan(d *disk, res Result, manifest Manifest) (Plan, error) {
+func (b *builder) plan(d *disk, res *Result, manifest Manifest) (Plan, error) {
 	needs, err := render(res.Config, res.Metadata)
 	if err != nil {
 		return Plan{}, err
@@ -168,6 +168,7 @@ func (b *builder) plan(d *disk, res Result, manifest Manifest) (Plan, error) {
 	if err != nil {
 		return Plan{}, err
 	}
+	res.Warnings = append(res.Warnings, leftoverWarnings(res.Config, manifest, needs.files, nodes)...)
 	required, err := d.missingHandlers(needs, nodes)
 	if err != nil {
 		return Plan{}, err

@@ -147,7 +147,7 @@ func (d *disk) explain(verb, p string, err error) error {
 		return errdefs.WithHint(fmt.Errorf("%s %s: %w", verb, p, err),
 			fmt.Sprintf("make %s and its folder writable for you", p))
 	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
-		return errdefs.WithHint(fmt.Errorf("%s %s: %w", verb, p, err), "free some space and run nself build again")
+		return errdefs.WithHint(fmt.Errorf("%s %s: %w", verb, p, err), "free some disk space and run the command again")
 	default:
 		return fmt.Errorf("%s %s: %w", verb, p, err)
 	}

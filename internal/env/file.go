@@ -49,6 +49,8 @@ func readFile(dir, name string) *file {
 		problem := &Problem{Pos: Source{Kind: FromFile, File: name}, Text: reason(err)}
 		if bad, ok := errors.AsType[*unusable](err); ok {
 			problem.Hint = bad.hint
+		} else if errors.Is(err, fs.ErrPermission) {
+			problem.Hint = "make " + name + " readable for you, or run nself as its owner"
 		}
 		f.problems = append(f.problems, problem)
 		return f
