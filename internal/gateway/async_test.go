@@ -354,6 +354,26 @@ func TestRunAsyncGivenUp(t *testing.T) {
 	}
 }
 
+// TestRunAsyncWhileStopping holds that a handler that is stopped together with the engine does not fail the action.
+func TestRunAsyncWhileStopping(t *testing.T) {
+	t.Parallel()
+	e := newEngine(t, Options{ActionLog: actionlog.NewMemory(0)}, asyncShop("http://127.0.0.1:1"))
+	claim := actionlog.Claim{Entry: actionlog.Entry{Action: "placeOrder", Input: []byte(`{"items":[]}`)}}
+	o := e.RunAsync(t.Context(), claim)
+	if want := `{"error":"http exception when calling webhook","path":"$","code":"unexpected"}`; string(o.Payload) != want {
+		t.Errorf("got %s", o.Payload)
+	}
+	if err := e.Shutdown(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	e.RunAsync(ctx, claim)
+	if ctx.Err() == nil {
+		t.Error("the failure was reported before the worker had given up")
+	}
+}
+
 // failingLog is a log whose database is away.
 type failingLog struct{ actionlog.Log }
 

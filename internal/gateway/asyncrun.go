@@ -19,7 +19,8 @@ func (e *Engine) Async() <-chan struct{} { return e.async }
 
 // RunAsync calls the handler of an entry of the action log and returns how that ended; a worker is to call it. The call
 // is the one of a synchronous action with what the entry holds, and the entry's id in the header [actionlog.IDHeader].
-// When ctx ends RunAsync returns a failure at once; a call under way goes on until its own timeout.
+// When ctx ends RunAsync returns a failure at once; a call under way goes on until its own timeout. After
+// [Engine.Shutdown] a call that gets no answer is no failure of the action: RunAsync waits for the end of ctx then.
 func (e *Engine) RunAsync(ctx context.Context, c actionlog.Claim) actionlog.Outcome {
 	ended := make(chan actionlog.Outcome, 1)
 	go func() {
@@ -72,6 +73,9 @@ func (e *Engine) runEntry(ctx context.Context, c *actionlog.Claim) actionlog.Out
 		_, err = x.interpret(&f, d.response.Status, d.body, d)
 	}
 	if err != nil {
+		if d.unanswered && e.draining.Load() {
+			<-ctx.Done() // the handler's service is being stopped too; the entry is for the next start
+		}
 		return failed(err)
 	}
 	return actionlog.Complete(slices.Clone(d.body))

@@ -19,6 +19,7 @@ type callDetails struct {
 	transformed *transform.Outgoing
 	response    *webhook.Response
 	body        []byte // of the response, transformed
+	unanswered  bool   // the handler could not be reached, or the connection broke
 }
 
 // with attaches the details to err. cause is JSON.

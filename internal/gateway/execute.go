@@ -233,6 +233,7 @@ func (x *exchange) ask(d *callDetails) *action.Error {
 	span.endCall(resp, callErr)
 	x.logCall(a, resp, callErr, took)
 	if callErr != nil {
+		d.unanswered = true
 		return d.exception(callErr, req)
 	}
 	d.response, d.body = resp, resp.Body
