@@ -13,7 +13,6 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/nself-org/nself/internal/codegen"
 	"github.com/nself-org/nself/internal/compose"
 	"github.com/nself-org/nself/internal/env"
 	"github.com/nself-org/nself/internal/metadata"
@@ -27,7 +26,7 @@ const functionsDir = "functions/"
 type needs struct {
 	files    []scaffold.File
 	reasons  map[string]string // by path
-	handlers map[string]string // by path: the action whose handler it is
+	handlers map[string]string // by path: how the definition of the handler in it begins
 }
 
 // render works out all files that a project needs.
@@ -84,11 +83,12 @@ func (n *needs) service(cfg *env.Config, md *metadata.Metadata, rt env.Runtime) 
 	}
 	for _, f := range files {
 		n.reasons[f.Path] = enabled
-		if strings.HasSuffix(f.Path, "_gen.go") {
+		if strings.HasSuffix(f.Path, "_gen.go") || strings.HasSuffix(f.Path, ".gen.ts") {
 			n.reasons[f.Path] = "the actions and their types"
 		}
 		for _, a := range in.Actions {
-			if strings.HasPrefix(path.Base(f.Path), metadata.Snake(a.Name)) {
+			if base := path.Base(f.Path); strings.HasPrefix(base, metadata.Snake(a.Name)) ||
+				strings.HasPrefix(base, metadata.Kebab(a.Name)) {
 				n.reasons[f.Path] = "action " + a.Name
 				if at := a.Pos.String(); at != "" {
 					n.reasons[f.Path] += " in " + at
@@ -96,9 +96,9 @@ func (n *needs) service(cfg *env.Config, md *metadata.Metadata, rt env.Runtime) 
 			}
 		}
 	}
-	if rt.Name == "golang" {
-		for _, a := range in.Actions {
-			n.handlers[path.Join(functionsDir, rt.Name, codegen.GoFile(a.Name))] = a.Name
+	for _, a := range in.Actions {
+		if h, ok := scaffold.HandlerOf(rt.Name, a.Name, files); ok {
+			n.handlers[h.Path] = h.Text
 		}
 	}
 	n.files = append(n.files, files...)
@@ -109,11 +109,11 @@ func (n *needs) service(cfg *env.Config, md *metadata.Metadata, rt env.Runtime) 
 // another file of the folder is not missing: a second one would not compile.
 func (d *disk) missingHandlers(n needs, nodes map[string]Node) (map[string]bool, error) {
 	missing := map[string]bool{}
-	for p, action := range n.handlers {
+	for p, text := range n.handlers {
 		if nodes[p].Kind != Absent {
 			continue
 		}
-		defined, err := d.defines(path.Dir(p), "func New"+metadata.Pascal(action)+"(")
+		defined, err := d.defines(path.Dir(p), path.Ext(p), text)
 		if err != nil {
 			return nil, err
 		}
@@ -122,8 +122,8 @@ func (d *disk) missingHandlers(n needs, nodes map[string]Node) (map[string]bool,
 	return missing, nil
 }
 
-// defines reports whether a Go file in dir has a line that begins with text.
-func (d *disk) defines(dir, text string) (bool, error) {
+// defines reports whether a file in dir with that extension has a line that begins with text.
+func (d *disk) defines(dir, ext, text string) (bool, error) {
 	entries, err := fs.ReadDir(d.root.FS(), dir)
 	if errors.Is(err, fs.ErrNotExist) {
 		return false, nil
@@ -132,7 +132,7 @@ func (d *disk) defines(dir, text string) (bool, error) {
 		return false, d.explain("read", dir, err)
 	}
 	for _, e := range entries {
-		if e.IsDir() || !strings.HasSuffix(e.Name(), ".go") {
+		if e.IsDir() || path.Ext(e.Name()) != ext {
 			continue
 		}
 		data, err := d.read(path.Join(dir, e.Name()))

@@ -37,6 +37,12 @@ var documentedActions = []documented{
 				"actions/verify_email_test.go", "internal/users/users.go", "internal/users/users_test.go",
 				"internal/users/verification.go",
 			},
+			"nestjs": {
+				"src/actions/password.service.spec.ts", "src/actions/password.service.ts",
+				"src/actions/user.controller.spec.ts", "src/actions/user.controller.ts", "src/actions/user.rules.spec.ts",
+				"src/actions/user.rules.ts", "src/actions/user.service.ts", "src/actions/verify-email.controller.ts",
+				"test/register-user.e2e-spec.ts",
+			},
 			"python": {
 				"actions/register_user.py", "actions/register_user_mail.html", "actions/register_user_mail.py",
 				"actions/register_user_mail.txt", "actions/register_user_rules.py", "actions/verify_email.html",

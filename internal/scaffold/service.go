@@ -23,6 +23,7 @@ type ServiceInput struct {
 var renderers = map[string]func(ServiceInput) ([]File, error){
 	"golang": golangService,
 	"python": pythonService,
+	"nestjs": nestService,
 }
 
 // Service renders the function service of a runtime, under functions/<runtime>: the service itself, the code that is

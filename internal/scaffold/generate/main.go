@@ -2,6 +2,7 @@
 // `make generate`:
 //
 //   - actions/types_gen.go and actions/actions_gen.go, from the SDL of the documented actions;
+//   - src/actions/types.gen.ts and src/actions/actions.gen.ts of templates/nestjs, from the same;
 //   - go.mod.embed and go.sum.embed: what `go mod tidy` makes of the template with the versions of this module.
 package main
 
@@ -12,6 +13,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"golang.org/x/mod/modfile"
@@ -38,6 +40,15 @@ func code() error {
 	}
 	for name, data := range files {
 		if err := write(name, data); err != nil {
+			return err
+		}
+	}
+	files, err = scaffold.NestTemplateCode()
+	if err != nil {
+		return err
+	}
+	for name, data := range files {
+		if err := write("../nestjs/"+name, data); err != nil {
 			return err
 		}
 	}
@@ -94,6 +105,11 @@ func ourVersions(dir string) error {
 	}
 	if err := mod.AddModuleStmt(templateMod); err != nil {
 		return err
+	}
+	for _, ignored := range slices.Clone(mod.Ignore) { // folders of this module
+		if err := mod.DropIgnore(ignored.Path); err != nil {
+			return err
+		}
 	}
 	mod.Cleanup()
 	if data, err = mod.Format(); err != nil {

@@ -62,8 +62,15 @@ func newFunction(s *supervisor, cfg *env.Config, rt env.Runtime, out *logFile) p
 func newRunner(f *function) Runner {
 	dir := f.sup.lay.function(f.rt.Name)
 	if f.rt.Name == "golang" {
-		return &goRunner{dir: dir, bin: f.sup.lay.bin(), environ: f.environ, mark: f.sup.marks(f.rt.Name), out: f.out,
-			build: func(ctx context.Context, c command) error { return f.sup.helper(ctx, "golang-build", c) }}
+		return &goRunner{
+			dir: dir, bin: f.sup.lay.bin(), environ: f.environ, mark: f.sup.marks(f.rt.Name), out: f.out,
+			build: func(ctx context.Context, c command) error { return f.sup.helper(ctx, "golang-build", c) },
+		}
+	}
+	if f.rt.Name == "nestjs" {
+		return &nestRunner{
+			dir: dir, environ: f.environ, helper: f.sup.helper, mark: f.sup.marks(f.rt.Name), out: f.out,
+		}
 	}
 	if f.rt.Name == "python" {
 		return newPythonRunner(f)

@@ -1,0 +1,83 @@
+import { Inject, Injectable, Optional, SetMetadata, type Type } from '@nestjs/common';
+import { PATH_METADATA } from '@nestjs/common/constants';
+
+import type { ActionInfo } from './action-call';
+
+/** Bounds a request body where the handler does not say otherwise: actions carry form data, not files. */
+const defaultMaxBodyBytes = 1 << 20;
+
+const maxBodyBytesKey = 'maxBodyBytes';
+
+/** Gives one action another limit for its request body: `@MaxBodyBytes(10 << 20)` above its `@Post()`. */
+export const MaxBodyBytes = (bytes: number) => SetMetadata(maxBodyBytesKey, bytes);
+
+/** What {@link ActionRegistry} is made of: the lists in actions.gen.ts. */
+export class ActionList {
+  constructor(
+    readonly actions: readonly ActionInfo[],
+    readonly controllers: readonly Type[],
+  ) {}
+}
+
+export interface RegisteredAction extends ActionInfo {
+  maxBodyBytes: number;
+}
+
+/** Knows the actions that this service serves. It refuses to start when one has no route. */
+@Injectable()
+export class ActionRegistry {
+  private readonly byPath = new Map<string, RegisteredAction>();
+
+  constructor(@Optional() @Inject(ActionList) list: ActionList = new ActionList([], [])) {
+    for (const action of list.actions) {
+      const other = this.byPath.get(action.path);
+      if (other !== undefined) {
+        throw new Error(`actions ${other.name} and ${action.name} have the same path /actions/${action.path}`);
+      }
+      const handler = findRoute(list.controllers, `actions/${action.path}`);
+      if (handler === undefined) {
+        throw new Error(
+          `action ${action.name}: no controller has the route actions/${action.path}: ` +
+            `add a method with @Post('${action.path}') to one with @Controller('actions')`,
+        );
+      }
+      const own = Reflect.getMetadata(maxBodyBytesKey, handler) as number | undefined;
+      this.byPath.set(action.path, { ...action, maxBodyBytes: own ?? defaultMaxBodyBytes });
+    }
+  }
+
+  find(path: string): RegisteredAction | undefined {
+    return this.byPath.get(path);
+  }
+}
+
+/** Finds the method of a controller that answers at a path. */
+function findRoute(controllers: readonly Type[], path: string): object | undefined {
+  for (const controller of controllers) {
+    const prototype = controller.prototype as Record<string, unknown>;
+    for (const name of Object.getOwnPropertyNames(prototype)) {
+      const method = prototype[name];
+      if (name === 'constructor' || typeof method !== 'function') {
+        continue;
+      }
+      for (const base of paths(controller)) {
+        if (paths(method).some((own) => join(base, own) === path)) {
+          return method;
+        }
+      }
+    }
+  }
+  return undefined;
+}
+
+function paths(target: object): string[] {
+  const value = Reflect.getMetadata(PATH_METADATA, target) as string | string[] | undefined;
+  return value === undefined ? [] : [value].flat();
+}
+
+function join(...parts: string[]): string {
+  return parts
+    .map((part) => part.replace(/^\/+|\/+$/g, ''))
+    .filter((part) => part !== '')
+    .join('/');
+}

@@ -1,0 +1,69 @@
+import { createHash, timingSafeEqual } from 'node:crypto';
+
+import { Injectable, type NestMiddleware } from '@nestjs/common';
+import type { NextFunction, Request, Response } from 'express';
+
+import { setCall } from './action-call';
+import { ActionError, Code } from './action-error';
+import { ActionRegistry } from './action-registry';
+import { readEnvelope } from './body';
+import { Config } from './config';
+import { note } from './request-context';
+import { Session } from './session';
+
+/**
+ * Receives every request under /actions/: lets in only who knows the admin secret, finds the action, and reads the body.
+ * A controller gets the arguments as its `@Body()`, and the rest as its `@Call()`.
+ */
+@Injectable()
+export class ActionsMiddleware implements NestMiddleware {
+  private readonly secret: Buffer;
+
+  constructor(
+    config: Config,
+    private readonly actions: ActionRegistry,
+  ) {
+    this.secret = sha256(config.adminSecret);
+  }
+
+  async use(request: Request, response: Response, next: NextFunction): Promise<void> {
+    this.checkSecret(request);
+    const path = request.originalUrl.split('?', 1)[0]?.replace(/^\/actions\//, '') ?? '';
+    const action = this.actions.find(path);
+    if (action === undefined) {
+      throw new ActionError({
+        status: 404,
+        code: Code.notFound,
+        message: `Action ${JSON.stringify(path)} is not served here`,
+      });
+    }
+    note({ action: action.name });
+    if (request.method !== 'POST') {
+      response.set('Allow', 'POST');
+      throw new ActionError({
+        status: 405,
+        code: Code.method,
+        message: `Actions are called with POST, not ${request.method}`,
+      });
+    }
+    const envelope = await readEnvelope(request, action.maxBodyBytes);
+    const session = Session.from(envelope.sessionVariables, request.headers);
+    note({ role: session.role, user_id: session.userId });
+    setCall(request, { action, session, query: envelope.query });
+    request.body = envelope.input;
+    next();
+  }
+
+  /** Both sides are hashed first: the comparison then takes the same time whatever the length of what was sent. */
+  private checkSecret(request: Request): void {
+    const given = sha256(request.get('X-Hasura-Admin-Secret') ?? '');
+    if (!timingSafeEqual(given, this.secret)) {
+      throw ActionError.unauthorized('X-Hasura-Admin-Secret is missing or wrong');
+    }
+    delete request.headers['x-hasura-admin-secret']; // handlers see the headers and have no use for this one
+  }
+}
+
+function sha256(text: string): Buffer {
+  return createHash('sha256').update(text).digest();
+}

@@ -1,0 +1,79 @@
+import type { IncomingMessage } from 'node:http';
+
+import { ActionError, Code } from './action-error';
+
+/** What the engine sends. */
+export interface Envelope {
+  input: unknown;
+  sessionVariables: Record<string, unknown> | null;
+  query: string;
+}
+
+/** Reads the body that the engine sends: {action, input, session_variables, request_query}. */
+export async function readEnvelope(request: IncomingMessage, maxBytes: number): Promise<Envelope> {
+  const body = parse(await readAll(request, maxBytes));
+  if (body === null) {
+    throw ActionError.badRequest(Code.badRequest, 'Request body must be an object');
+  }
+  if (!isObject(body)) {
+    throw wrongKind('Request body', body);
+  }
+  const sessionVariables = body.session_variables ?? null;
+  if (sessionVariables !== null && !isObject(sessionVariables)) {
+    throw wrongKind('session_variables', sessionVariables);
+  }
+  const query = body.request_query ?? '';
+  if (typeof query !== 'string') {
+    throw wrongKind('request_query', query);
+  }
+  return { input: body.input ?? {}, sessionVariables, query };
+}
+
+async function readAll(request: IncomingMessage, maxBytes: number): Promise<string> {
+  const tooLarge = new ActionError({
+    status: 413,
+    code: Code.tooLarge,
+    message: `Request body is larger than ${maxBytes} bytes`,
+  });
+  if (Number(request.headers['content-length'] ?? 0) > maxBytes) {
+    throw tooLarge;
+  }
+  const chunks: Buffer[] = [];
+  let size = 0;
+  for await (const chunk of request.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
+    size += chunk.length;
+    if (size > maxBytes) {
+      throw tooLarge;
+    }
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks).toString('utf8');
+}
+
+function parse(text: string): unknown {
+  try {
+    return JSON.parse(text) as unknown;
+  } catch {
+    throw ActionError.badRequest(Code.badRequest, 'Request body is not valid JSON');
+  }
+}
+
+/** Whether a JSON value is an object. */
+export function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+/** The error for a JSON value of the wrong kind. */
+export function wrongKind(what: string, value: unknown): ActionError {
+  return ActionError.badRequest(Code.badRequest, `${what} must not be a JSON ${jsonKind(value)}`);
+}
+
+function jsonKind(value: unknown): string {
+  if (Array.isArray(value)) {
+    return 'array';
+  }
+  if (typeof value === 'boolean') {
+    return 'bool';
+  }
+  return value === null ? 'null' : typeof value;
+}

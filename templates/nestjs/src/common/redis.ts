@@ -1,0 +1,51 @@
+import { Injectable, type OnApplicationShutdown, type OnModuleInit } from '@nestjs/common';
+import { Redis } from 'ioredis';
+
+import { Config } from './config';
+import { Logger } from './logger';
+
+/** Bounds each use of Redis: waiting longer for it than for the database would defeat its purpose. */
+const timeoutMs = 500;
+
+/**
+ * The service's connection to Redis, or none where REDIS_URL is empty. Redis is a help, not a source of truth: while it is
+ * down, commands fail at once and the connection is tried again in the background.
+ */
+@Injectable()
+export class RedisClient implements OnModuleInit, OnApplicationShutdown {
+  /** Null: the cache and the rate limit are off. */
+  readonly client: Redis | null;
+
+  constructor(
+    config: Config,
+    private readonly logger: Logger,
+  ) {
+    this.client = config.redisUrl === '' ? null : connect(config.redisUrl);
+    this.client?.on('error', (error) => this.logger.warn('redis client', { error }));
+  }
+
+  async onModuleInit(): Promise<void> {
+    try {
+      await this.client?.connect();
+    } catch {
+      // The listener above has logged it, and the client goes on trying.
+    }
+  }
+
+  onApplicationShutdown(): void {
+    this.client?.disconnect(); // nothing is left to be written
+  }
+}
+
+function connect(url: string): Redis {
+  const options = {
+    lazyConnect: true,
+    connectTimeout: timeoutMs,
+    commandTimeout: timeoutMs,
+    enableOfflineQueue: false,
+    maxRetriesPerRequest: 0,
+    retryStrategy: (attempt: number) => Math.min(attempt * 100, 2000),
+  };
+  const socket = /^unix:\/\/(\/[^?]*)/.exec(url)?.[1];
+  return socket === undefined ? new Redis(url, options) : new Redis({ ...options, path: socket });
+}
