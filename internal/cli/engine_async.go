@@ -19,12 +19,8 @@ import (
 // database leaves such entries; the time is well above any timeout of a handler.
 const abandonedAfter = 15 * time.Minute
 
-// The settings of asynchronous actions, in Hasura's names.
-const (
-	fetchIntervalKey = "HASURA_GRAPHQL_ASYNC_ACTIONS_FETCH_INTERVAL"   // ms
-	fetchBatchKey    = "HASURA_GRAPHQL_ASYNC_ACTIONS_FETCH_BATCH_SIZE" // entries
-	actionLogKey     = "HASURA_GRAPHQL_METADATA_DATABASE_URL"
-)
+// actionLogKey names the database of the log of asynchronous actions.
+const actionLogKey = "HASURA_GRAPHQL_METADATA_DATABASE_URL"
 
 // openActionLog keeps the entries of asynchronous actions in the project's database. It does not connect yet. Without a
 // database they are kept in memory, and are lost when the engine stops.
@@ -34,28 +30,13 @@ func openActionLog(ctx context.Context, vars map[string]string, log *slog.Logger
 		log.WarnContext(ctx, "asynchronous actions are kept in memory", slog.String("reason", actionLogKey+" is not set"))
 		return actionlog.NewMemory(0), func() {}
 	}
+	//nolint:contextcheck // the store outlives this call
 	s, err := postgres.Open(postgres.Options{URL: url, Log: log, TakeOverAfter: abandonedAfter})
 	if err != nil {
 		log.WarnContext(ctx, "asynchronous actions are kept in memory", slog.String("reason", err.Error()))
 		return actionlog.NewMemory(0), func() {}
 	}
 	return s, s.Close
-}
-
-// newActionWorker makes the worker that runs asynchronous actions.
-func newActionWorker(vars map[string]string, engine *gateway.Engine, queue actionlog.Queue, log *slog.Logger) (*worker.Worker, error) {
-	interval, err := numberSetting(vars, fetchIntervalKey, 1000)
-	if err != nil {
-		return nil, err
-	}
-	batch, err := numberSetting(vars, fetchBatchKey, 0) // 0: the worker's default
-	if err != nil {
-		return nil, err
-	}
-	return worker.New(worker.Options{
-		Queue: queue, Call: engine.RunAsync, Log: log,
-		Interval: time.Duration(interval) * time.Millisecond, BatchSize: batch, Grace: drainTimeout,
-	})
 }
 
 // runActions runs asynchronous actions until ctx ends, from the first metadata on that has one: a project without them

@@ -127,7 +127,8 @@ backend: GraphQL engine, Postgres, Redis, mail catcher and the function services
 		}
 	}
 	add(groupProject, newInitCmd(f, runInit), newActionCmd(f), newBuildCmd(f, runBuild), newConfigCmd(f))
-	add(groupStack, newUpCmd(f, runUp), newDownCmd(f, runDown), newRestartCmd(f, runRestart), newExecCmd(f, runExec))
+	add(groupStack, newUpCmd(f, runUp), newDownCmd(f, runDown), newRestartCmd(f, runRestart), newExecCmd(f, runExec),
+		newGatewayCmd(f, runGateway))
 	add(groupLook, newStatusCmd(f, runStatus), newLogsCmd(f, runLogs), newURLsCmd(f, runURLs), newDoctorCmd(f, runDoctor), newVersionCmd(f, runVersion))
 	root.AddCommand(newSuperviseCmd(f))
 	return root

@@ -42,7 +42,12 @@ var restFiles = []struct{ file, key string }{
 // with a nil document, or [Problems.Err] of what is wrong with the files; the document then holds what could be read,
 // and [Validate] reports the same problems along with its own.
 func LoadDir(projectDir string) (*Metadata, error) {
-	l := &loader{root: filepath.Join(projectDir, filepath.FromSlash(Folder)), md: &Metadata{Version: 3}}
+	return LoadFolder(filepath.Join(projectDir, filepath.FromSlash(Folder)))
+}
+
+// LoadFolder is [LoadDir] of the metadata folder itself, wherever it lies. Positions name its files as in a project.
+func LoadFolder(folder string) (*Metadata, error) {
+	l := &loader{root: folder, md: &Metadata{Version: 3}}
 	if err := l.load(); err != nil {
 		return nil, fmt.Errorf("read metadata: %w", err)
 	}

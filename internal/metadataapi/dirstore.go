@@ -16,7 +16,7 @@ import (
 // comments and an order of their own that a document cannot carry, so that writing one back would destroy them. The
 // version starts at 1 and grows when the files change.
 type DirStore struct {
-	dir string
+	folder string
 
 	mu      sync.Mutex
 	seen    uint64
@@ -26,7 +26,12 @@ type DirStore struct {
 var _ Store = (*DirStore)(nil)
 
 // NewDirStore returns the store of the project in projectDir.
-func NewDirStore(projectDir string) *DirStore { return &DirStore{dir: projectDir} }
+func NewDirStore(projectDir string) *DirStore {
+	return NewFolderStore(filepath.Join(projectDir, filepath.FromSlash(metadata.Folder)))
+}
+
+// NewFolderStore returns the store of a folder that holds the metadata itself.
+func NewFolderStore(folder string) *DirStore { return &DirStore{folder: folder} }
 
 // Version implements [Store]. It looks at names, sizes and times of the files only.
 func (s *DirStore) Version(context.Context) (int64, error) { return s.look(), nil }
@@ -34,7 +39,7 @@ func (s *DirStore) Version(context.Context) (int64, error) { return s.look(), ni
 // Load implements [Store]. Files with faults are an error, with each fault's place.
 func (s *DirStore) Load(context.Context) (*metadata.Metadata, int64, error) {
 	version := s.look() // before reading: a change in between is found at the next look
-	md, err := metadata.LoadDir(s.dir)
+	md, err := metadata.LoadFolder(s.folder)
 	if err != nil {
 		return nil, 0, fmt.Errorf("load metadata: %w", err)
 	}
@@ -50,7 +55,7 @@ func (s *DirStore) Save(context.Context, *metadata.Metadata, int64) (int64, erro
 func (s *DirStore) ReadOnly() bool { return true }
 
 func (s *DirStore) look() int64 {
-	sum := fingerprint(filepath.Join(s.dir, filepath.FromSlash(metadata.Folder)))
+	sum := fingerprint(s.folder)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.version == 0 || sum != s.seen {

@@ -1,0 +1,247 @@
+package cli
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/spf13/cobra"
+
+	"github.com/nself-org/nself/internal/errdefs"
+	"github.com/nself-org/nself/internal/metadata"
+	"github.com/nself-org/nself/internal/metadataapi"
+	"github.com/nself-org/nself/internal/ui"
+)
+
+const (
+	// databaseRetry is the pause between two attempts to reach the database; Hasura's.
+	databaseRetry = time.Second
+	// healthTimeout bounds one health check; container engines give up after 30 s by default.
+	healthTimeout = 5 * time.Second
+)
+
+type gatewayOptions struct {
+	IO      *ui.Streams
+	WorkDir string
+	// Vars are the process environment with the flags in place of their variables.
+	Vars map[string]string
+}
+
+func newGatewayCmd(f *Factory, run func(context.Context, *gatewayOptions) error) *cobra.Command {
+	opts := &gatewayOptions{IO: f.IO, WorkDir: f.WorkDir}
+	cmd := &cobra.Command{
+		Use:   "gateway",
+		Short: "Run the GraphQL engine alone",
+		Long: `Run the GraphQL engine alone: Hasura's Actions without Hasura. Flags and environment variables have the names that
+Hasura gives them; a flag wins over its variable.
+
+With a metadata database the metadata is kept there, as Hasura keeps it, and changed through /v1/metadata. With
+--metadata-dir it is read from files, and read again when they change; the metadata API then only reads. Asynchronous
+actions are kept in the metadata database, or in memory where there is none.
+
+Metrics are at /metrics. Traces are sent where OTEL_EXPORTER_OTLP_ENDPOINT says. The log is on standard output, a JSON
+object a line. SIGTERM ends the engine when what is under way has ended; a second one ends it at once.`,
+		Example: `  nself gateway --metadata-dir shop --admin-secret secret
+  HASURA_GRAPHQL_DATABASE_URL=postgres://localhost/shop nself gateway --server-port 8081
+  nself gateway healthcheck`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			opts.Vars = hasuraVariables(cmd.Flags(), f.Environ)
+			return run(cmd.Context(), opts)
+		},
+	}
+	addHasuraFlags(cmd)
+	cmd.AddCommand(newHealthcheckCmd(f, runHealthcheck))
+	return cmd
+}
+
+func runGateway(ctx context.Context, opts *gatewayOptions) error {
+	settings, err := readEngineSettings(opts.Vars)
+	address, addressErr := listenAddress(opts.Vars)
+	if err := errors.Join(err, addressErr); err != nil {
+		return err
+	}
+	log := slog.New(slog.NewJSONHandler(opts.IO.Out, &slog.HandlerOptions{Level: settings.LogLevel}))
+	open, kept, err := opts.store(settings, log)
+	if err != nil {
+		return err
+	}
+	ln, err := new(net.ListenConfig).Listen(ctx, "tcp", address)
+	if err != nil {
+		return errdefs.As(errdefs.ErrUnavailable, errdefs.WithHint(fmt.Errorf("start the engine: %w", err),
+			"end the other program or choose another port with --server-port"))
+	}
+	core, err := newEngineCore(ctx, settings, open, log)
+	if err != nil {
+		_ = ln.Close()
+		return err
+	}
+	if settings.Startup {
+		logStartup(ctx, log, settings, ln, kept)
+	}
+	err = core.Run(ctx, ln)
+	if settings.Startup {
+		log.InfoContext(ctx, "startup", slog.String("event", "stopped"))
+	}
+	return err
+}
+
+// logStartup says what runs, without any secret.
+func logStartup(ctx context.Context, log *slog.Logger, s *engineSettings, ln net.Listener, kept string) {
+	authentication := "none: every caller is an administrator"
+	switch {
+	case s.Auth.Hook.URL != "":
+		authentication = "admin secret, webhook"
+	case len(s.Auth.JWTSecrets) > 0:
+		authentication = "admin secret, JWT"
+	case len(s.Auth.AdminSecrets) > 0:
+		authentication = "admin secret"
+	}
+	log.InfoContext(ctx, "startup", slog.String("event", "listening"), slog.String("address", ln.Addr().String()),
+		slog.String("version", s.Gateway.Version), slog.String("metadata", kept),
+		slog.String("authentication", authentication), slog.String("unauthorized_role", s.Auth.UnauthorizedRole),
+		slog.Bool("dev_mode", s.Gateway.DevMode), slog.Duration("graceful_shutdown_timeout", s.Drain))
+	for _, key := range s.Ignored {
+		log.WarnContext(ctx, "setting has no effect", slog.String("variable", key))
+	}
+}
+
+// listenAddress reads the address to listen on.
+func listenAddress(vars map[string]string) (string, error) {
+	host := vars["HASURA_GRAPHQL_SERVER_HOST"]
+	if host == "*" {
+		host = ""
+	}
+	port := cmp.Or(vars["HASURA_GRAPHQL_SERVER_PORT"], "8080")
+	if n, err := strconv.ParseUint(port, 10, 16); err != nil {
+		return "", errdefs.As(errdefs.ErrInvalid,
+			fmt.Errorf("HASURA_GRAPHQL_SERVER_PORT: expected a number from 0 to 65535, got %q", port))
+	} else if n == 0 {
+		port = "0" // any free one
+	}
+	return net.JoinHostPort(strings.Trim(host, "[]"), port), nil
+}
+
+// store chooses where the metadata is kept, and says so.
+func (o *gatewayOptions) store(s *engineSettings, log *slog.Logger) (open openStore, kept string, err error) {
+	if dir := o.Vars["HASURA_GRAPHQL_METADATA_DIR"]; dir != "" {
+		if !filepath.IsAbs(dir) {
+			dir = filepath.Join(o.WorkDir, dir)
+		}
+		folder, err := metadataFolder(dir)
+		if err != nil {
+			return nil, "", err
+		}
+		return func(context.Context, *pgxpool.Pool) (metadataapi.Store, error) {
+			return metadataapi.NewFolderStore(folder), nil
+		}, folder, nil
+	}
+	if s.MetadataDatabase == "" {
+		return nil, "", errdefs.As(errdefs.ErrUsage, errdefs.WithHint(errors.New("the engine has no metadata"),
+			"give --metadata-dir DIR for files, or --metadata-database-url URL for a database"))
+	}
+	r := &settingsReader{vars: o.Vars}
+	retries := r.number("HASURA_GRAPHQL_NO_OF_RETRIES", 1)
+	if err := errors.Join(r.errs...); err != nil {
+		return nil, "", errdefs.As(errdefs.ErrInvalid, err)
+	}
+	return func(ctx context.Context, pool *pgxpool.Pool) (metadataapi.Store, error) {
+		return openMetadata(ctx, pool, retries, log)
+	}, "database", nil
+}
+
+// metadataFolder finds the metadata in dir, a project or the metadata itself.
+func metadataFolder(dir string) (string, error) {
+	inProject := filepath.Join(dir, filepath.FromSlash(metadata.Folder))
+	if info, err := os.Stat(inProject); err == nil && info.IsDir() {
+		return inProject, nil
+	}
+	info, err := os.Stat(dir)
+	switch {
+	case err != nil:
+		return "", errdefs.As(errdefs.ErrInvalid, fmt.Errorf("read metadata: %w", err))
+	case !info.IsDir():
+		return "", errdefs.As(errdefs.ErrInvalid, fmt.Errorf("read metadata: %s is not a folder", dir))
+	}
+	return dir, nil
+}
+
+// openMetadata makes the metadata's table, as soon as the database answers.
+func openMetadata(ctx context.Context, pool *pgxpool.Pool, retries int, log *slog.Logger) (metadataapi.Store, error) {
+	for attempt := 0; ; attempt++ {
+		store, err := metadataapi.NewPostgresStore(ctx, pool, &metadata.Metadata{Version: 3})
+		if err == nil {
+			return store, nil
+		}
+		if attempt >= retries {
+			return nil, err
+		}
+		log.WarnContext(ctx, "database not reached, trying again", slog.String("error", err.Error()))
+		pause := time.NewTimer(databaseRetry)
+		select {
+		case <-pause.C:
+		case <-ctx.Done():
+			pause.Stop()
+			return nil, context.Cause(ctx)
+		}
+	}
+}
+
+type healthcheckOptions struct {
+	IO  *ui.Streams
+	URL string
+}
+
+func newHealthcheckCmd(f *Factory, run func(context.Context, *healthcheckOptions) error) *cobra.Command {
+	opts := &healthcheckOptions{IO: f.IO}
+	cmd := &cobra.Command{
+		Use:   "healthcheck",
+		Short: "Ask a running engine whether it is healthy",
+		Long: `Ask the engine on this machine whether it is healthy, for images that have no other program. The exit code is 5 if it
+is not. The port is HASURA_GRAPHQL_SERVER_PORT, 8080 if that is not set.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if opts.URL == "" {
+				vars := hasuraVariables(cmd.Flags(), f.Environ)
+				opts.URL = "http://localhost:" + cmp.Or(vars["HASURA_GRAPHQL_SERVER_PORT"], "8080") + "/healthz"
+			}
+			return run(cmd.Context(), opts)
+		},
+	}
+	cmd.Flags().StringVar(&opts.URL, "url", "", "Ask this `URL` instead")
+	return cmd
+}
+
+func runHealthcheck(ctx context.Context, opts *healthcheckOptions) error {
+	ctx, cancel := context.WithTimeout(ctx, healthTimeout)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, opts.URL, nil)
+	if err != nil {
+		return errdefs.As(errdefs.ErrUsage, err)
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return errdefs.As(errdefs.ErrUnhealthy, fmt.Errorf("check the engine: %w", err))
+	}
+	defer func() { _ = resp.Body.Close() }()
+	body, err := io.ReadAll(io.LimitReader(resp.Body, 1<<10))
+	if err != nil {
+		return errdefs.As(errdefs.ErrUnhealthy, fmt.Errorf("check the engine: %w", err))
+	}
+	if resp.StatusCode != http.StatusOK {
+		return errdefs.As(errdefs.ErrUnhealthy, fmt.Errorf("check the engine: %s: %s", resp.Status, body))
+	}
+	opts.IO.Printf("%s\n", body)
+	return nil
+}
