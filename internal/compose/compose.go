@@ -103,19 +103,17 @@ type limits struct {
 // Services add what they cannot do without, and say why.
 func harden(name string, l limits) types.ServiceConfig {
 	return types.ServiceConfig{
-		Name:    name,
-		Restart: types.RestartPolicyUnlessStopped,
-		ContainerSpec: types.ContainerSpec{
-			CapDrop:         []string{"ALL"},
-			EnvFiles:        []types.EnvFile{{Path: "./" + EnvPath(name), Required: true}},
-			Init:            new(true), // reaps children and forwards signals to what runs
-			Logging:         &types.LoggingConfig{Driver: "json-file", Options: types.Options{"max-size": "10m", "max-file": "3"}},
-			ReadOnly:        true,
-			SecurityOpt:     []string{"no-new-privileges:true"},
-			StopGracePeriod: duration(10 * time.Second),
-			Tmpfs:           types.StringList{"/tmp"},
-			Networks:        map[string]*types.ServiceNetworkConfig{"default": nil},
-		},
+		Name:            name,
+		Restart:         types.RestartPolicyUnlessStopped,
+		CapDrop:         []string{"ALL"},
+		EnvFiles:        []types.EnvFile{{Path: "./" + EnvPath(name), Required: true}},
+		Init:            new(true), // reaps children and forwards signals to what runs
+		Logging:         &types.LoggingConfig{Driver: "json-file", Options: types.Options{"max-size": "10m", "max-file": "3"}},
+		ReadOnly:        true,
+		SecurityOpt:     []string{"no-new-privileges:true"},
+		StopGracePeriod: duration(10 * time.Second),
+		Tmpfs:           types.StringList{"/tmp"},
+		Networks:        map[string]*types.ServiceNetworkConfig{"default": nil},
 		Deploy: &types.DeployConfig{Resources: types.Resources{Limits: &types.Resource{
 			NanoCPUs:    types.NanoCPUs(l.cpus),
 			MemoryBytes: types.UnitBytes(l.memoryMB << 20),

@@ -1,0 +1,220 @@
+package docker
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/moby/moby/api/types/container"
+
+	"github.com/nself-org/nself/internal/env"
+	"github.com/nself-org/nself/internal/errdefs"
+	"github.com/nself-org/nself/internal/stack"
+)
+
+// How a service that starts is watched. The engine runs the first health check only after a whole interval, so the same
+// check is run here, as soon as the container is up.
+const (
+	probePace    = 200 * time.Millisecond
+	probeLimit   = 5 * time.Second
+	maxAnswer    = 512
+	crashLimit   = 5 // ends in a row after which a container is not waited for any more
+	lastLogLines = 15
+)
+
+// errCrashing is a container that ends again and again.
+var errCrashing = errors.New("ends again and again")
+
+// await polls the service until it is healthy. It returns the last probe's answer; say is told it while it waits.
+func (e *engine) await(ctx context.Context, cfg *env.Config, name, id string, say func(string)) (string, error) {
+	tick := time.NewTicker(probePace)
+	defer tick.Stop()
+	last := "no answer yet"
+	for {
+		c, err := e.inspect(ctx, id)
+		if ctx.Err() != nil {
+			return last, ctx.Err()
+		}
+		if err != nil {
+			return last, err
+		}
+		switch {
+		case c.RestartCount >= crashLimit:
+			return last, fmt.Errorf("%w: %d times, the last with exit code %d%s", errCrashing, c.RestartCount+1, c.State.ExitCode, oom(c))
+		case !running(c):
+			return last, fmt.Errorf("%w: it has ended with exit code %d%s", errCrashing, c.State.ExitCode, oom(c))
+		case c.State.Restarting:
+			last = fmt.Sprintf("it ended with exit code %d and is started again", c.State.ExitCode)
+		default:
+			answer, err := e.probe(ctx, cfg, name, c)
+			if err == nil {
+				return answer, nil
+			}
+			if ctx.Err() == nil {
+				last = err.Error()
+			}
+		}
+		say(last)
+		select {
+		case <-ctx.Done():
+			return last, ctx.Err()
+		case <-tick.C:
+		}
+	}
+}
+
+func oom(c container.InspectResponse) string {
+	if c.State.OOMKilled {
+		return " (it ran out of memory)"
+	}
+	return ""
+}
+
+// probe runs the container's health check once, and asks a function service whether it is ready, which its health check,
+// made for restarts, does not tell.
+func (e *engine) probe(ctx context.Context, cfg *env.Config, name string, c container.InspectResponse) (string, error) {
+	ctx, cancel := context.WithTimeout(ctx, probeLimit)
+	defer cancel()
+	if e.local() {
+		for _, rt := range cfg.Runtimes() {
+			if rt.Name == name {
+				return askHTTP(ctx, rt.Port, "/healthz", "/readyz")
+			}
+		}
+		if name == stack.Hasura {
+			return askHTTP(ctx, cfg.Hasura.Port, "/healthz")
+		}
+	}
+	test := healthTest(c)
+	if len(test) == 0 {
+		return "running; it has no health check", nil
+	}
+	var out bytes.Buffer
+	code, err := e.run(ctx, c.ID, test, nil, nil, &out, &out)
+	answer := strings.Join(strings.Fields(out.String()), " ")
+	if len(answer) > maxAnswer {
+		answer = answer[:maxAnswer]
+	}
+	if err != nil {
+		return "", fmt.Errorf("health check: %w", err)
+	}
+	if code != 0 {
+		if answer == "" {
+			answer = strings.Join(test, " ")
+		}
+		return "", fmt.Errorf("health check: exit code %d: %s", code, answer)
+	}
+	return answer, nil
+}
+
+// healthTest is the command line of the container's health check, from the model or from its image.
+func healthTest(c container.InspectResponse) []string {
+	if c.Config == nil || c.Config.Healthcheck == nil || len(c.Config.Healthcheck.Test) == 0 {
+		return nil
+	}
+	test := c.Config.Healthcheck.Test
+	switch test[0] {
+	case "CMD":
+		return test[1:]
+	case "CMD-SHELL":
+		return []string{"/bin/sh", "-c", strings.Join(test[1:], " ")}
+	}
+	return nil
+}
+
+func askHTTP(ctx context.Context, port int, paths ...string) (string, error) {
+	answer := ""
+	transport := &http.Transport{DisableKeepAlives: true}
+	defer transport.CloseIdleConnections()
+	for _, path := range paths {
+		req, err := http.NewRequestWithContext(ctx, http.MethodGet, fmt.Sprintf("http://127.0.0.1:%d%s", port, path), nil)
+		if err != nil {
+			return "", fmt.Errorf("GET %s: %w", path, err)
+		}
+		resp, err := (&http.Client{Transport: transport}).Do(req)
+		if err != nil {
+			return "", fmt.Errorf("GET %s: %w", path, shortConnectError(err))
+		}
+		body, _ := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
+		_ = resp.Body.Close()
+		answer = strings.TrimSpace(fmt.Sprintf("GET %s: %s", path, resp.Status))
+		if resp.StatusCode >= http.StatusBadRequest {
+			return "", errors.New(answer + " " + strings.Join(strings.Fields(string(body)), " "))
+		}
+	}
+	return answer, nil
+}
+
+// shortConnectError drops the URL, which the caller names.
+func shortConnectError(err error) error {
+	if unwrapped := errors.Unwrap(err); unwrapped != nil {
+		return unwrapped
+	}
+	return err
+}
+
+// hintFor knows what usually is behind the last words of a service.
+func hintFor(name string, log []string) string {
+	text := strings.ToLower(strings.Join(log, "\n"))
+	has := func(s string) bool { return strings.Contains(text, s) }
+	switch {
+	case has("password authentication failed"):
+		return "the database was made with another password: set POSTGRES_PASSWORD back, or run nself down --volumes, which deletes its data"
+	case has("no space left on device"):
+		return "the disk is full: docker system df shows what the engine keeps, docker system prune frees what nothing uses"
+	case has("database files are incompatible"):
+		return "the data was written by another version of Postgres: set POSTGRES_IMAGE back, or dump and restore"
+	case has("exec format error"):
+		return "the image is for another kind of processor"
+	}
+	return "see nself logs " + name
+}
+
+// stateOf is the state that a status shows for a container.
+func (e *engine) stateOf(ctx context.Context, cfg *env.Config, name string, c container.InspectResponse) (stack.State, string) {
+	switch {
+	case c.State == nil:
+		return stack.StateStopped, ""
+	case c.State.Restarting:
+		return stack.StateUnhealthy, fmt.Sprintf("ended with exit code %d, is started again%s", c.State.ExitCode, oom(c))
+	case !c.State.Running:
+		switch c.State.ExitCode {
+		case 0, 130, 137, 143: // ended by itself, or by the signals that stop a container
+			if c.State.OOMKilled {
+				return stack.StateCrashed, "ran out of memory"
+			}
+			return stack.StateStopped, ""
+		}
+		return stack.StateCrashed, fmt.Sprintf("exit code %d", c.State.ExitCode)
+	case c.State.Health != nil && c.State.Health.Status == container.Unhealthy:
+		return stack.StateUnhealthy, lastProbe(c)
+	}
+	// What the engine saw may be an interval old; this is how it is now.
+	answer, err := e.probe(ctx, cfg, name, c)
+	if err == nil {
+		return stack.StateHealthy, answer
+	}
+	if time.Since(started(c)) < time.Minute && (c.State.Health == nil || c.State.Health.Status == container.Starting) {
+		return stack.StateStarting, err.Error()
+	}
+	return stack.StateUnhealthy, err.Error()
+}
+
+func lastProbe(c container.InspectResponse) string {
+	if h := c.State.Health; h != nil && len(h.Log) > 0 {
+		return strings.Join(strings.Fields(h.Log[len(h.Log)-1].Output), " ")
+	}
+	return ""
+}
+
+func firstHint(err error) string {
+	if hints := errdefs.Hints(err); len(hints) > 0 {
+		return hints[0]
+	}
+	return ""
+}
