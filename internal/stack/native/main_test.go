@@ -94,8 +94,8 @@ type fakeEngine struct {
 	srv *http.Server
 }
 
-func newFakeEngine(_ context.Context, cfg *env.Config, log *slog.Logger) (native.Engine, error) {
-	log.InfoContext(_, "engine built")
+func newFakeEngine(ctx context.Context, cfg *env.Config, log *slog.Logger) (native.Engine, error) {
+	log.InfoContext(ctx, "engine built")
 	e := &fakeEngine{dir: cfg.Dir}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", func(http.ResponseWriter, *http.Request) {})

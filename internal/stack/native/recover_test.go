@@ -337,3 +337,55 @@ func TestStatusAfterKill(t *testing.T) {
 		return p.state(t, "golang").State == stack.StateStopped && p.state(t, stack.Postgres).State == stack.StateStopped
 	})
 }
+
+// TestRunFolderRemoved removes what a supervisor goes by while it serves. The next up takes the services over.
+func TestRunFolderRemoved(t *testing.T) {
+	t.Parallel()
+	if runtime.GOOS != "linux" {
+		t.Skip("needs /proc")
+	}
+	p := newProject(t)
+	p.mustUp(t)
+	old := p.supervisorPID()
+	if err := os.RemoveAll(filepath.Join(p.dir, ".nself", "run")); err != nil {
+		t.Fatal(err)
+	}
+	p.mustUp(t)
+	if now := p.supervisorPID(); now == old || syscall.Kill(old, 0) == nil && !zombie(old) {
+		t.Errorf("the supervisor %d is still there, the project's is %d", old, now)
+	}
+	if s := p.state(t, stack.Postgres); s.State != stack.StateHealthy {
+		t.Errorf("postgres is %s: %s", s.State, s.Detail)
+	}
+	p.mustDown(t)
+	if left := p.processes(t); len(left) > 0 {
+		t.Errorf("left after down:\n%s", strings.Join(left, "\n"))
+	}
+}
+
+// TestProjectGone takes a project away while it runs: nobody can stop its services there any more, so they end by
+// themselves, in good order.
+func TestProjectGone(t *testing.T) {
+	t.Parallel()
+	p := newProject(t)
+	p.mustUp(t)
+	p.psql(t, "CREATE TABLE kept (id int)")
+	if len(p.processes(t)) == 0 {
+		t.Fatal("nothing runs")
+	}
+	away := p.dir + ".away"
+	if err := os.Rename(p.dir, away); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the services of a project that is gone end", func() bool { return len(p.processes(t)) == 0 })
+	if err := os.Rename(away, p.dir); err != nil {
+		t.Fatal(err)
+	}
+	p.mustUp(t)
+	p.psql(t, "INSERT INTO kept VALUES (1)")
+}
+
+func zombie(pid int) bool {
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	return err == nil && bytes.Contains(stat, []byte(") Z "))
+}

@@ -50,8 +50,9 @@ type ledger struct {
 	path string
 	log  *slog.Logger
 
-	mu sync.Mutex
-	st runState
+	mu        sync.Mutex
+	st        runState
+	abandoned bool
 }
 
 func openLedger(l layout, log *slog.Logger) (*ledger, error) {
@@ -87,6 +88,9 @@ func (l *ledger) remove(service string, pid int) {
 // save replaces the file in one step. It does not wait for the disk: after a crash of the machine none of the processes
 // is left, and a file that cannot be read counts as none.
 func (l *ledger) save() error {
+	if l.abandoned {
+		return nil
+	}
 	b, err := json.MarshalIndent(l.st, "", "  ")
 	if err != nil {
 		return fmt.Errorf("write the run state: %w", err)
@@ -99,6 +103,13 @@ func (l *ledger) save() error {
 		return fmt.Errorf("write the run state: %w", err)
 	}
 	return nil
+}
+
+// abandon leaves the file to whoever has it now.
+func (l *ledger) abandon() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.abandoned = true
 }
 
 func (l *ledger) close() error {

@@ -60,6 +60,8 @@ type supervisor struct {
 	closing bool
 	quit    chan struct{}
 	touched chan struct{}
+	locked  os.FileInfo // the lock's file
+	lost    bool        // the lock's file is gone, and with it the project; only read and written by run
 }
 
 // Supervise runs the supervisor of a project until `down`, or until ctx ends, which stops the services in good order. It
@@ -76,11 +78,15 @@ func Supervise(ctx context.Context, opts SuperviseOptions) error {
 	}
 	defer func() { _ = lock.Close() }()
 	recoverOrphans(ctx, lay, opts.Log)
+	locked, err := os.Stat(lay.lock())
+	if err != nil {
+		return fmt.Errorf("lock the project: %w", err)
+	}
 
 	s := &supervisor{
 		SuperviseOptions: opts, lay: lay, spawn: newSpawner(), environ: os.Environ(), op: make(chan struct{}, 1),
 		units: map[string]*unit{}, logs: map[string]*logFile{}, current: map[string]context.CancelCauseFunc{},
-		quit: make(chan struct{}), touched: make(chan struct{}, 1),
+		quit: make(chan struct{}), touched: make(chan struct{}, 1), locked: locked,
 	}
 	s.tree = suture.New("services", suture.Spec{
 		// Each unit paces its own restarts: one service's crashes must not hold up the others.
@@ -150,6 +156,13 @@ func (s *supervisor) run(ctx context.Context) error {
 	s.Log.InfoContext(ctx, "supervisor started", slog.String("socket", path), slog.Int("pid", os.Getpid()))
 
 	s.waitForEnd(ctx)
+	if s.lost {
+		s.Log.WarnContext(ctx, "the project's folder is gone or moved, ending its services")
+		s.ledger.abandon()
+		if unix, ok := ln.(*net.UnixListener); ok {
+			unix.SetUnlinkOnClose(false)
+		}
+	}
 	s.mu.Lock()
 	s.closing = true
 	s.mu.Unlock()
@@ -170,16 +183,25 @@ func (s *supervisor) run(ctx context.Context) error {
 		l.close()
 	}
 	s.Log.InfoContext(ctx, "supervisor ended")
+	if s.lost { // what stands under these names may be another supervisor's by now
+		return nil
+	}
 	_ = os.Remove(s.lay.endpoint())
 	_ = os.Remove(path) // closing the listener has removed it, unless the project was moved
 	_ = os.Remove(filepath.Join(s.lay.run(), "nself.sock"))
 	return s.ledger.close()
 }
 
+// lookInterval is how often a supervisor looks whether its project is still there.
+const lookInterval = time.Second
+
 // waitForEnd blocks until the supervisor has nothing more to do.
 func (s *supervisor) waitForEnd(ctx context.Context) {
 	idle := time.NewTimer(idlePatience)
 	defer idle.Stop()
+	look := time.NewTicker(lookInterval)
+	defer look.Stop()
+	misses := 0
 	for {
 		select {
 		case <-ctx.Done():
@@ -189,6 +211,14 @@ func (s *supervisor) waitForEnd(ctx context.Context) {
 			return
 		case <-s.touched:
 			idle.Reset(idlePatience)
+		case <-look.C:
+			if now, err := os.Stat(s.lay.lock()); err == nil && os.SameFile(now, s.locked) {
+				misses = 0
+			} else if misses++; misses >= 2 { // once may be a rename there and back
+				s.lost = true
+				s.cancelAll()
+				return
+			}
 		case <-idle.C:
 			if s.endIfIdle() {
 				return
