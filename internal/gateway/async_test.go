@@ -125,9 +125,11 @@ func TestAsyncWhoMayRead(t *testing.T) {
 		{map[string]string{"X-Hasura-Role": "customer", "X-Hasura-User-Id": "2"}, hidden},
 		{map[string]string{"X-Hasura-Role": "customer"}, hidden},
 		{map[string]string{"X-Hasura-Role": "customer", "X-Hasura-User-Id": "1", "X-Hasura-Org": "x"}, hidden},
-		{map[string]string{"X-Hasura-Role": "clerk", "X-Hasura-User-Id": "1"},
+		{
+			map[string]string{"X-Hasura-Role": "clerk", "X-Hasura-User-Id": "1"},
 			`{"errors":[{"message":"field 'placeOrder' not found in type: 'query_root'","extensions":` +
-				`{"path":"$.selectionSet.placeOrder","code":"validation-failed"}}]}`},
+				`{"path":"$.selectionSet.placeOrder","code":"validation-failed"}}]}`,
+		},
 	} {
 		if got := ask(read, test.header); got != test.want {
 			t.Errorf("%v: got %s, want %s", test.header, got, test.want)

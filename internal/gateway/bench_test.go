@@ -55,7 +55,7 @@ func benchHandler() {
 	if err != nil {
 		panic(err)
 	}
-	fmt.Println(listener.Addr())
+	fmt.Fprintln(os.Stdout, listener.Addr())
 	panic(fasthttp.Serve(listener, func(c *fasthttp.RequestCtx) {
 		c.SetContentType("application/json")
 		c.SetBodyString(benchReply)
@@ -89,7 +89,7 @@ func benchLoad() {
 			})
 		}
 		wg.Wait()
-		fmt.Println("done")
+		fmt.Fprintln(os.Stdout, "done")
 	}
 }
 

@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -11,7 +12,7 @@ func TestOperationCacheIsBounded(t *testing.T) {
 	t.Parallel()
 	c := operationCache{max: 50}
 	for i := range 1000 {
-		c.put(operationKey{query: fmt.Sprint(i)}, &operation{})
+		c.put(operationKey{query: strconv.Itoa(i)}, &operation{})
 		if len(c.byID) > 50 {
 			t.Fatalf("%d operations are kept", len(c.byID))
 		}

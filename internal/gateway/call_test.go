@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"compress/gzip"
 	"encoding/json"
+	"maps"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -48,10 +49,7 @@ func TestHeaders(t *testing.T) {
 		"X-Both": "configured", "Accept-Encoding": "gzip",
 	}
 	with := func(base map[string]string, more ...string) map[string]string {
-		all := map[string]string{}
-		for k, v := range base {
-			all[k] = v
-		}
+		all := maps.Clone(base)
 		for i := 0; i < len(more); i += 2 {
 			all[more[i]] = more[i+1]
 		}
@@ -71,7 +69,9 @@ func TestHeaders(t *testing.T) {
 		{"not forwarded", false, nil, false, fixed},
 		{"forwarded", true, nil, false, with(fixed, forwarded...)},
 		{
-			"own list of ignored headers", true, []string{"authorization", "cookie", "x-request-id", "x-both", "Content-Type", "accept", "Accept-Encoding"}, false,
+			"own list of ignored headers", true,
+			[]string{"authorization", "cookie", "x-request-id", "x-both", "Content-Type", "accept", "Accept-Encoding"},
+			false,
 			with(fixed, "X-Forwarded-Host", "example.com", "X-Forwarded-User-Agent", "browser", "X-Forwarded-Origin",
 				"http://page", "User-Agent", "browser", "Origin", "http://page", "Dnt", "1"),
 		},
@@ -227,7 +227,7 @@ func TestCallFailures(t *testing.T) {
 				_, port, _ := net.SplitHostPort(refused.Listener.Addr().String())
 				r := exception.Request
 				if r.Host != "127.0.0.1" || strconv.Itoa(r.Port) != port || r.Path != "/p/q" || r.QueryString != "?x=1" ||
-					r.Method != "POST" || r.Secure ||
+					r.Method != http.MethodPost || r.Secure ||
 					r.ResponseTimeout != "ResponseTimeoutMicro 1000000" {
 					t.Errorf("got %s", detail)
 				}

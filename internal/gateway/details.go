@@ -50,8 +50,7 @@ func (d *callDetails) badStatus(status int) *action.Error {
 // exception reports a call without an answer.
 func (d *callDetails) exception(err error, req *webhook.Request) *action.Error {
 	message := err.Error()
-	var failed *webhook.Error
-	if errors.As(err, &failed) {
+	if failed, ok := errors.AsType[*webhook.Error](err); ok {
 		message = failed.Error()
 	}
 	host, port, _ := net.SplitHostPort(req.Target.Address())

@@ -83,8 +83,10 @@ func (e *Engine) serveGraphQL(w http.ResponseWriter, r *http.Request, requestID 
 	took := e.opt.now().Sub(began)
 	span.end(failed)
 	e.opt.Observer.Request(GraphQLEndpoint, status, failed != nil, took)
-	e.logHTTP(r, &httpLine{requestID: requestID, status: status, role: x.session.Role, failed: failed, took: took,
-		requestBytes: int64(len(x.body)), responseBytes: int64(len(x.out))})
+	e.logHTTP(r, &httpLine{
+		requestID: requestID, status: status, role: x.session.Role, failed: failed, took: took,
+		requestBytes: int64(len(x.body)), responseBytes: int64(len(x.out)),
+	})
 }
 
 // run authenticates and answers into x.out. The error, already written there, is for the status and the log.

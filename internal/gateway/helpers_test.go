@@ -27,16 +27,16 @@ func answer(status int, body string) handlerFunc {
 }
 
 // handlerServer runs h and returns its URL.
-func handlerServer(t testing.TB, h handlerFunc) string {
-	t.Helper()
+func handlerServer(tb testing.TB, h handlerFunc) string {
+	tb.Helper()
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(r.Body)
 		if err != nil {
-			t.Errorf("read payload: %v", err)
+			tb.Errorf("read payload: %v", err)
 		}
 		h(w, r, string(body))
 	}))
-	t.Cleanup(s.Close)
+	tb.Cleanup(s.Close)
 	return s.URL
 }
 
@@ -50,34 +50,34 @@ func environment(vars map[string]string) func(string) (string, bool) {
 
 // newEngine makes an engine with the metadata, which must be consistent. Without Options.Auth everybody may be
 // anybody.
-func newEngine(t testing.TB, o Options, md *metadata.Metadata) *Engine {
-	t.Helper()
-	e, inconsistencies := loadEngine(t, o, md)
+func newEngine(tb testing.TB, o Options, md *metadata.Metadata) *Engine {
+	tb.Helper()
+	e, inconsistencies := loadEngine(tb, o, md)
 	for _, i := range inconsistencies {
-		t.Fatalf("%s: %s", i.Name, i.Reason)
+		tb.Fatalf("%s: %s", i.Name, i.Reason)
 	}
 	return e
 }
 
-func loadEngine(t testing.TB, o Options, md *metadata.Metadata) (*Engine, []metadata.Inconsistency) {
-	t.Helper()
+func loadEngine(tb testing.TB, o Options, md *metadata.Metadata) (*Engine, []metadata.Inconsistency) {
+	tb.Helper()
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
 	if o.Auth == nil {
-		a, err := auth.New(t.Context(), auth.Config{}, nil, o.Log)
+		a, err := auth.New(tb.Context(), auth.Config{}, nil, o.Log)
 		if err != nil {
-			t.Fatal(err)
+			tb.Fatal(err)
 		}
 		o.Auth = a
 	}
 	e, err := New(o)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	inconsistencies, err := e.Load(md)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return e, inconsistencies
 }
@@ -91,15 +91,15 @@ type request struct {
 }
 
 // send serves a request and returns the recorded answer.
-func send(t testing.TB, e *Engine, r request) *httptest.ResponseRecorder {
-	t.Helper()
+func send(tb testing.TB, e *Engine, r request) *httptest.ResponseRecorder {
+	tb.Helper()
 	if r.method == "" {
 		r.method = http.MethodPost
 	}
 	if r.path == "" {
 		r.path = "/v1/graphql"
 	}
-	req := httptest.NewRequestWithContext(t.Context(), r.method, r.path, strings.NewReader(r.body))
+	req := httptest.NewRequestWithContext(tb.Context(), r.method, r.path, strings.NewReader(r.body))
 	for name, value := range r.header {
 		req.Header.Set(name, value)
 	}
@@ -109,21 +109,21 @@ func send(t testing.TB, e *Engine, r request) *httptest.ResponseRecorder {
 }
 
 // query sends a GraphQL request as role and returns the body of the answer. variables is JSON or "".
-func query(t testing.TB, e *Engine, role, text, variables string) string {
-	t.Helper()
+func query(tb testing.TB, e *Engine, role, text, variables string) string {
+	tb.Helper()
 	body := map[string]any{"query": text}
 	if variables != "" {
 		body["variables"] = json.RawMessage(variables)
 	}
 	encoded, err := json.Marshal(body)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	r := request{body: string(encoded), header: map[string]string{}}
 	if role != "" {
 		r.header["X-Hasura-Role"] = role
 	}
-	return send(t, e, r).Body.String()
+	return send(tb, e, r).Body.String()
 }
 
 // gqlError is the shape of an error answer.
@@ -140,14 +140,14 @@ type gqlError struct {
 }
 
 // firstError reads an error answer.
-func firstError(t testing.TB, body string) (message, code, path string) {
-	t.Helper()
+func firstError(tb testing.TB, body string) (message, code, path string) {
+	tb.Helper()
 	var e gqlError
 	if err := json.Unmarshal([]byte(body), &e); err != nil {
-		t.Fatalf("%v in %s", err, body)
+		tb.Fatalf("%v in %s", err, body)
 	}
 	if len(e.Errors) != 1 || e.Data != nil {
-		t.Fatalf("got %s, want one error and no data", body)
+		tb.Fatalf("got %s, want one error and no data", body)
 	}
 	return e.Errors[0].Message, e.Errors[0].Extensions.Code, e.Errors[0].Extensions.Path
 }

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -53,17 +54,20 @@ func TestAccess(t *testing.T) {
 		{"old name", "", "/v1/graphql", false, map[string]string{"X-Hasura-Access-Key": "s"}, 200, ""},
 		{
 			"right, other role", "", "/v1/graphql", false,
-			map[string]string{"X-Hasura-Admin-Secret": "s", "X-Hasura-Role": "user"}, 200, "",
+			map[string]string{"X-Hasura-Admin-Secret": "s", "X-Hasura-Role": "user"},
+			200, "",
 		},
 		{
 			"right, unknown role", "", "/v1/graphql", false,
-			map[string]string{"X-Hasura-Admin-Secret": "s", "X-Hasura-Role": "ghost"}, 200,
+			map[string]string{"X-Hasura-Admin-Secret": "s", "X-Hasura-Role": "ghost"},
+			200,
 			"field 'a' not found in type: 'query_root'",
 		},
 		{"unauthorized role", "user", "/v1/graphql", false, nil, 200, ""},
 		{
 			"unauthorized role cannot be changed", "ghost", "/v1/graphql", false,
-			map[string]string{"X-Hasura-Role": "user"}, 200, "field 'a' not found in type: 'query_root'",
+			map[string]string{"X-Hasura-Role": "user"},
+			200, "field 'a' not found in type: 'query_root'",
 		},
 	}
 	for _, c := range cases {
@@ -125,7 +129,9 @@ func TestEndpoints(t *testing.T) {
 			`{"error":"\"x-hasura-admin-secret\"/\"x-hasura-access-key\" required, but not found","path":"$","code":"access-denied"}`, "",
 		},
 		{
-			"GET", "/v1alpha1/config", map[string]string{"X-Hasura-Admin-Secret": "s", "X-Hasura-Role": "user"}, 400,
+			"GET", "/v1alpha1/config",
+			map[string]string{"X-Hasura-Admin-Secret": "s", "X-Hasura-Role": "user"},
+			400,
 			`{"error":"You have to be an admin to access this endpoint","path":"$","code":"access-denied"}`, "",
 		},
 	}
@@ -136,8 +142,8 @@ func TestEndpoints(t *testing.T) {
 			if c.typ == "" {
 				c.typ = "application/json; charset=utf-8"
 			}
-			got := []string{fmt.Sprint(w.Code), w.Body.String(), w.Header().Get("Content-Type")}
-			if diff := cmp.Diff([]string{fmt.Sprint(c.status), c.body, c.typ}, got); diff != "" {
+			got := []string{strconv.Itoa(w.Code), w.Body.String(), w.Header().Get("Content-Type")}
+			if diff := cmp.Diff([]string{strconv.Itoa(c.status), c.body, c.typ}, got); diff != "" {
 				t.Errorf("(-want +got):\n%s", diff)
 			}
 		})

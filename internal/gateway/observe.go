@@ -171,8 +171,10 @@ func (e *Engine) plainRequest(
 	defer func() {
 		took := e.opt.now().Sub(began)
 		e.opt.Observer.Request(endpointOf(r.URL.Path), rec.status, rec.status >= http.StatusBadRequest, took)
-		e.logHTTP(r, &httpLine{requestID: requestID, status: rec.status, requestBytes: max(r.ContentLength, 0),
-			responseBytes: rec.bytes, took: took})
+		e.logHTTP(r, &httpLine{
+			requestID: requestID, status: rec.status, requestBytes: max(r.ContentLength, 0),
+			responseBytes: rec.bytes, took: took,
+		})
 	}()
 	answer(rec, r)
 }

@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -168,7 +169,7 @@ func (w *variableWalk) directives(list ast.DirectiveList, conditional bool) {
 	for _, d := range list {
 		for _, arg := range d.Arguments {
 			w.value(arg.Value)
-			if conditional && arg.Value.Kind == ast.Variable && !contains(w.op.conditions, arg.Value.Raw) {
+			if conditional && arg.Value.Kind == ast.Variable && !slices.Contains(w.op.conditions, arg.Value.Raw) {
 				w.op.conditions = append(w.op.conditions, arg.Value.Raw)
 			}
 		}
@@ -185,15 +186,6 @@ func (w *variableWalk) value(v *ast.Value) {
 	for _, child := range v.Children {
 		w.value(child.Value)
 	}
-}
-
-func contains(list []string, s string) bool {
-	for _, x := range list {
-		if x == s {
-			return true
-		}
-	}
-	return false
 }
 
 // bind appends the operation's variables with the values of a request; variables is a JSON object, or "".

@@ -283,7 +283,7 @@ func TestRefusedRequests(t *testing.T) {
 }
 
 // TestInput holds what reaches the handler as input.
-func TestInput(t *testing.T) {
+func TestInput(t *testing.T) { //nolint:tparallel // the cases share one handler
 	t.Parallel()
 	payloads := make(chan string, 1)
 	e := newEngine(t, Options{}, shop(handlerServer(t, func(w http.ResponseWriter, r *http.Request, payload string) {

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -209,7 +210,7 @@ func TestFirstErrorAborts(t *testing.T) {
 		if err := json.Unmarshal([]byte(payload), &p); err != nil {
 			t.Error(err)
 		}
-		calls = append(calls, fmt.Sprint(p.Input.X))
+		calls = append(calls, strconv.Itoa(p.Input.X))
 		if p.Input.X == 2 {
 			answer(400, `{"message":"no"}`)(w, r, payload)
 			return
@@ -234,7 +235,7 @@ func TestInternals(t *testing.T) {
 	url := handlerServer(t, func(w http.ResponseWriter, _ *http.Request, _ string) {
 		w.Header()["Date"] = nil
 		w.Header().Set("Content-Type", "application/json")
-		w.WriteHeader(500)
+		w.WriteHeader(http.StatusInternalServerError)
 		_, _ = w.Write([]byte(`{"why":"because"}`))
 	})
 	md := outputs(url, "Receipt")

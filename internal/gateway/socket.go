@@ -118,7 +118,7 @@ func (e *Engine) serveSocket(w http.ResponseWriter, r *http.Request, requestID s
 		_ = keeper.conn.Close()
 		return
 	}
-	go s.run()
+	go s.run() //nolint:gosec,contextcheck // the socket outlives the request
 }
 
 // connKeeper remembers the connection that is taken over.
@@ -155,7 +155,7 @@ func (s *socket) run() {
 	})
 	for {
 		// Closing the connection ends Read; a context would cost every idle socket one more registration.
-		_, message, err := s.conn.Read(context.Background()) //nolint:contextcheck // see above
+		_, message, err := s.conn.Read(context.Background())
 		if err != nil {
 			return
 		}

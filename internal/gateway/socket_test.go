@@ -45,6 +45,7 @@ func serveEngine(t *testing.T, e *Engine) (url string) {
 // dialSocket opens a WebSocket at url, such as one of serveEngine with a path.
 func dialSocket(t *testing.T, url, protocol string, header http.Header) *socketTest {
 	t.Helper()
+	//nolint:bodyclose // the body is the socket
 	conn, resp, err := websocket.Dial(t.Context(), url, &websocket.DialOptions{
 		Subprotocols: []string{protocol}, HTTPHeader: header,
 	})

@@ -86,7 +86,7 @@ func TestRequestTransform(t *testing.T) {
 		t.Fatalf("%v in %s", err, body)
 	}
 	tr := internal.Request.TransformedRequest
-	if tr.URL != url+"/x/A1" || tr.Method != "PUT" || tr.QueryString != "?q=a" || string(tr.Body) != `{"s":"A1"}` ||
+	if tr.URL != url+"/x/A1" || tr.Method != http.MethodPut || tr.QueryString != "?q=a" || string(tr.Body) != `{"s":"A1"}` ||
 		tr.ResponseTimeout != "ResponseTimeoutMicro 30000000" {
 		t.Errorf("got %s", body)
 	}
