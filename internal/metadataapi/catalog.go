@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"maps"
 	"slices"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -62,6 +63,30 @@ func (r *run) catalog(source string) *catalog {
 	return c
 }
 
+// databasesDiffer looks, at most once a second, whether a database has come back or has changed, if the metadata does not
+// fit what was seen of it: tables are often made by migrations that run after the gateway has started.
+func (a *API) databasesDiffer(ctx context.Context) bool {
+	if len(a.opt.Sources) == 0 || time.Since(a.looked) < time.Second {
+		return false
+	}
+	current := a.current.Load()
+	settled := len(current.staged.Inconsistencies()) == 0
+	for source, pool := range a.opt.Sources {
+		before := current.catalogs[source]
+		if settled && before != nil {
+			continue
+		}
+		a.looked = time.Now()
+		if now, err := readCatalog(ctx, pool); err == nil && !now.equal(before) {
+			return true
+		}
+	}
+	return false
+}
+
+// catalogTimeout bounds reading what a database has: a host that does not answer must not hold up changes.
+const catalogTimeout = 5 * time.Second
+
 const (
 	scalarsSQL = "SELECT DISTINCT typname FROM pg_catalog.pg_type WHERE typtype = 'b' ORDER BY typname"
 	columnsSQL = `SELECT n.nspname, c.relname, coalesce(array_agg(a.attname::text) FILTER (WHERE a.attname IS NOT NULL), '{}')
@@ -74,6 +99,8 @@ const (
 )
 
 func readCatalog(ctx context.Context, q querier) (*catalog, error) {
+	ctx, cancel := context.WithTimeout(ctx, catalogTimeout)
+	defer cancel()
 	c := &catalog{columns: map[metadata.Table]map[string]bool{}}
 	rows, err := q.Query(ctx, scalarsSQL)
 	if err != nil {

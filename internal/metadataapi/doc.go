@@ -54,6 +54,7 @@ type API struct {
 	ops     map[string]operation
 	lock    chan struct{} // held while the metadata changes
 	current atomic.Pointer[state]
+	looked  time.Time // when Run looked at the databases last
 }
 
 // state is the metadata in force.
@@ -61,6 +62,8 @@ type state struct {
 	md      *metadata.Metadata
 	version int64
 	staged  *gateway.Staged
+	// catalogs are what the databases had when the metadata was staged, by source; nil: a database was away.
+	catalogs map[string]*catalog
 }
 
 // New loads the metadata from the store and lets the engine serve it. Metadata that is inconsistent is served as far as
@@ -120,16 +123,21 @@ func (a *API) Reload(ctx context.Context) error {
 	return a.refresh(ctx, true)
 }
 
+// follow loads the metadata if it has changed, or if a database has in a way that may mend what is inconsistent.
 func (a *API) follow(ctx context.Context) error {
 	version, err := a.opt.Store.Version(ctx)
-	if err != nil || version == a.current.Load().version {
+	if err != nil {
 		return err
+	}
+	mended := a.databasesDiffer(ctx)
+	if version == a.current.Load().version && !mended {
+		return nil
 	}
 	if err := a.acquire(ctx); err != nil {
 		return err
 	}
 	defer a.release()
-	return a.refresh(ctx, false)
+	return a.refresh(ctx, mended)
 }
 
 // refresh brings the metadata in force up to the store's. The lock must be held, or nobody else know the API yet.
@@ -146,7 +154,7 @@ func (a *API) refresh(ctx context.Context, force bool) error {
 	if err != nil {
 		return err
 	}
-	a.swap(&state{md: md, version: version, staged: staged})
+	a.swap(&state{md: md, version: version, staged: staged, catalogs: r.catalogs})
 	return nil
 }
 

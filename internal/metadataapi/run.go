@@ -173,7 +173,7 @@ func (r *run) commit() *action.Error {
 	if refused := r.prepareSQL(ctx); refused != nil {
 		return refused
 	}
-	next := &state{md: r.md, version: r.base.version, staged: r.staged}
+	next := &state{md: r.md, version: r.base.version, staged: r.staged, catalogs: r.catalogs}
 	if changed {
 		version, err := r.api.opt.Store.Save(ctx, r.md, r.base.version)
 		if err != nil {

@@ -1,10 +1,12 @@
 package metadataapi_test
 
 import (
+	"context"
 	"net/http"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
 
@@ -83,6 +85,11 @@ func TestSQLAndMetadataTogether(t *testing.T) {
 		t.Errorf("status %d, table exists: %v: %s", status, exists(), answer)
 	}
 	store.save = nil
+	const late = `{"type":"bulk","args":[{"type":"run_sql","args":{"sql":"CREATE TABLE t (id int UNIQUE DEFERRABLE INITIALLY ` +
+		`DEFERRED); INSERT INTO t VALUES (1), (1)"}},{"type":"track_table","args":"t"}]}`
+	if status, answer := f.send(t, "/v1/query", late); status != http.StatusBadRequest || exists() || f.version(t) != 1 {
+		t.Errorf("status %d, version %d: %s", status, f.version(t), answer)
+	}
 	f.must(t, "/v1/query", body)
 	if !exists() {
 		t.Error("the table does not exist")
@@ -172,6 +179,37 @@ func TestDatabaseAway(t *testing.T) {
 	status, answer := f.send(t, sqlPath, runSQL(`SELECT 1`))
 	if status != http.StatusInternalServerError || answer != `{"error":"connection error","path":"$.args","code":"postgres-error"}` {
 		t.Errorf("status %d: %s", status, answer)
+	}
+}
+
+// TestTablesThatComeLater: what is inconsistent for want of a table is served when a migration has made it.
+func TestTablesThatComeLater(t *testing.T) {
+	t.Parallel()
+	_, pool := withDatabase(t)
+	f := newFixture(t, metadataapi.Options{
+		Sources: map[string]*pgxpool.Pool{"default": pool}, PollInterval: time.Millisecond,
+	})
+	f.must(t, metadataPath, `{"type":"replace_metadata","version":2,"args":{"allow_inconsistent_metadata":true,"metadata":`+
+		`{"version":3,"sources":[{"name":"default","tables":[{"table":"orders"}]}],"custom_types":{"objects":[{"name":"Receipt",`+
+		`"fields":[{"name":"id","type":"Int!"}],"relationships":[{"name":"order","type":"object","remote_table":"orders",`+
+		`"field_mapping":{"id":"id"}}]}]},"actions":[{"name":"buy","definition":{"handler":"http://h","output_type":"Receipt"}}]}}}`)
+	const query = `{"query":"{ __type(name: \"Receipt\") { name } }"}`
+	if _, answer := f.send(t, "/v1/graphql", query); answer != `{"data":{"__type":null}}` {
+		t.Errorf("before the table exists: %s", answer)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- f.api.Run(ctx) }()
+	if _, err := pool.Exec(t.Context(), `CREATE TABLE orders (id int PRIMARY KEY)`); err != nil {
+		t.Fatal(err)
+	}
+	waitFor(t, func() bool {
+		_, answer := f.send(t, "/v1/graphql", query)
+		return answer == `{"data":{"__type":{"name":"Receipt"}}}`
+	})
+	cancel()
+	if err := <-ended; err != nil {
+		t.Errorf("Run: %v", err)
 	}
 }
 
