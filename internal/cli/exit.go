@@ -62,6 +62,9 @@ func printError(io *ui.Streams, err error) {
 	t := io.ErrTheme()
 	faults := faultsOf(err)
 	for i := range faults {
+		if errors.Is(err, errdefs.ErrUsage) { // the usage line that follows says as much
+			faults[i].text = strings.TrimPrefix(faults[i].text, errdefs.ErrUsage.Error()+": ")
+		}
 		if len(faults[i].hints) == 0 {
 			faults[i].hints = systemHints(faults[i].cause)
 		}

@@ -40,6 +40,7 @@ func TestPrintError(t *testing.T) {
 		"full disk":          {fmt.Errorf("set: %w", full), "error: set: write shop/.env: no space left on device\n  fix: free some disk space and run the command again\n"},
 		"full, with advice":  {errdefs.WithHint(full, "mend"), "error: write shop/.env: no space left on device\n  fix: mend\n"},
 		"permission":         {denied, "error: open shop/.env: permission denied\n  fix: make shop readable and writable for you, or run nself as its owner\n"},
+		"usage":              {fmt.Errorf("%w: no such flag", errdefs.ErrUsage), "error: no such flag\n"},
 		"said already":       {&exitError{exitInvalid}, ""},
 		"cobra's suggestion": {classifyCobra(errors.New("unknown command \"upp\" for \"nself\"\n\nDid you mean this?\n\tup\n\tups\n")), "error: unknown command \"upp\" for \"nself\"\n  fix: did you mean up or ups?\n"},
 	} {

@@ -2,12 +2,11 @@ package cli
 
 import (
 	"context"
-	"fmt"
+	"errors"
 
 	"github.com/spf13/cobra"
 
 	"github.com/nself-org/nself/internal/env"
-	"github.com/nself-org/nself/internal/errdefs"
 	"github.com/nself-org/nself/internal/stack"
 )
 
@@ -38,7 +37,7 @@ func (c *stackChoice) Set(text string) error {
 		*c = choice
 		return nil
 	}
-	return fmt.Errorf("%w: the drivers are auto, docker and native", errdefs.ErrUsage)
+	return errors.New("the drivers are auto, docker and native") // the flag parser makes it a usage error
 }
 
 // Type is shown in --help.
