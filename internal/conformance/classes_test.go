@@ -1,5 +1,7 @@
 package conformance_test
 
+import "testing"
+
 // class is a folder of Hasura's cases with its set-up.
 type class struct {
 	dir string
@@ -13,6 +15,8 @@ type class struct {
 	// skip says why nothing of the class runs.
 	skip  string
 	cases []testCase
+	// more runs the cases that are code rather than files.
+	more func(t *testing.T, s *stack, folder string, results *report)
 }
 
 // testCase is one case file.
@@ -99,6 +103,7 @@ func classes() []class {
 	return []class{
 		{
 			dir: "sync", setup: legacy("schema_setup.yaml"), teardown: legacy("schema_teardown.yaml"), values: "values_teardown.yaml",
+			more: runSyncCode,
 			cases: join(
 				exact("null_response", "omitted_field_response_for_nullable_field", "expecting_object_response_got_null",
 					"expecting_array_response_got_null", "get_scalar_action_output_type_success",
@@ -163,6 +168,12 @@ func classes() []class {
 			setup:    []string{"/v2/query schema_setup.yaml", "/v1/metadata setup.yaml"},
 			teardown: []string{"/v1/metadata teardown.yaml", "/v2/query schema_teardown.yaml"}, values: "values_teardown.yaml",
 			cases: direct("", runOptions{}, "multiple_parents_inheritance", "override_inherited_permission"),
+		},
+		{
+			dir: "async", setup: legacy("schema_setup.yaml"), teardown: legacy("schema_teardown.yaml"), more: runAsyncCode,
+		},
+		{
+			dir: "timeout", setup: legacy("schema_setup.yaml"), teardown: legacy("schema_teardown.yaml"), more: runTimeoutCode,
 		},
 	}
 }

@@ -176,8 +176,8 @@ func runClass(t *testing.T, dir string, c class, secret string, results *report)
 			}
 		})
 	}
-	if c.dir == "sync" {
-		runWithoutFile(t, s, results)
+	if c.more != nil {
+		c.more(t, s, folder, results)
 	}
 	prepare(t, c.teardown...)
 }

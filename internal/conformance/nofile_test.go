@@ -4,16 +4,22 @@ import (
 	"encoding/json"
 	"io"
 	"net/http"
+	"path/filepath"
 	"strings"
 	"testing"
 )
 
-// runWithoutFile runs the cases of Hasura's tests that are code rather than files. The set-up is that of the folder sync.
-func runWithoutFile(t *testing.T, s *stack, results *report) {
+// Hasura's tests have cases that are code rather than files; they are listed under these names.
+const (
+	withoutFile = "without file/"
+	directNote  = "rows are read and written in the database, in place of table GraphQL"
+)
+
+// runSyncCode runs the cases without a file on the set-up of the folder sync.
+func runSyncCode(t *testing.T, s *stack, folder string, results *report) {
 	t.Helper()
-	const prefix = "without file/"
 	message := func(name, query, want string) {
-		results.run(t, prefix+name, false, "", func(t *testing.T) {
+		results.run(t, withoutFile+name, false, "", func(t *testing.T) {
 			got := s.graphql(t, query, nil)
 			if text := field(got.body, "errors", "0", "message"); got.status != http.StatusOK || text != want {
 				t.Errorf("status %d, message %q, want %q", got.status, text, want)
@@ -24,38 +30,20 @@ func runWithoutFile(t *testing.T, s *stack, results *report) {
 		"expecting array for the action webhook response")
 	message("typed_nested_null_wrong_field", `query { typed_nested_null_wrong_field { id child { id } } }`,
 		`expecting not null value for field "id"`)
-	results.run(t, prefix+"mirror_headers", false, "", func(t *testing.T) { mirrorsUserAgent(t, s) })
-	results.run(t, prefix+"create_users_kind", false, "", func(t *testing.T) { createUsersIsList(t, s) })
-	results.run(t, prefix+"set_cookie", false, "rows are written in the database, in place of table GraphQL",
-		func(t *testing.T) { forwardsCookie(t, s) })
-	results.run(t, prefix+"variables_25_times", false, "rows are written in the database, in place of table GraphQL",
-		func(t *testing.T) { neverRejectsVariables(t, s) })
-	for name, why := range pending() {
-		results.run(t, prefix+name, false, why, func(t *testing.T) { t.Skip(why) })
+	results.run(t, withoutFile+"mirror_headers", false, "", func(t *testing.T) { mirrorsUserAgent(t, s) })
+	results.run(t, withoutFile+"create_users_kind", false, "", func(t *testing.T) { createUsersIsList(t, s) })
+	results.run(t, withoutFile+"set_cookie", false, directNote, func(t *testing.T) { forwardsCookie(t, s) })
+	results.run(t, withoutFile+"variables_25_times", false, directNote, func(t *testing.T) { neverRejectsVariables(t, s) })
+	for _, name := range []string{"create_user_fail", "create_users_fail"} {
+		results.run(t, "websocket/"+name, false, "", func(t *testing.T) {
+			s.runSocket(t, filepath.Join(folder, name+".yaml"))
+		})
 	}
-}
-
-// pending are the cases of asynchronous actions, and those that Hasura runs over a WebSocket.
-func pending() map[string]string {
-	const (
-		wiring    = "needs async wiring: the gateway has no action log"
-		webSocket = "needs the WebSocket protocol"
-	)
-	return map[string]string{
-		"websocket/create_user_fail":              webSocket,
-		"websocket/create_users_fail":             webSocket,
-		"websocket/create_user_success":           webSocket + ", " + noTables + "an object relationship",
-		"websocket/create_users_success":          webSocket + ", " + noTables + "an object relationship",
-		"websocket/create_user_relationship":      webSocket + ", " + noTables + "relationships, aggregates",
-		"websocket/create_user_relationship_fail": webSocket + ", " + noTables + "an object relationship",
-		"async_create_user_fails":                 wiring,
-		"async_error_as_user":                     wiring,
-		"async_error_as_admin":                    wiring,
-		"async_timeout":                           wiring,
-		"async_roles":                             wiring,
-		"async_create_user_nested":                wiring,
-		"async_create_user_succeeds":              noTables + "an object relationship of an asynchronous action",
-		"async_transformed":                       noTables + "an object relationship of an asynchronous action",
+	for _, name := range []string{
+		"create_user_success", "create_users_success", "create_user_relationship", "create_user_relationship_fail",
+	} {
+		const why = noTables + "an object relationship of an action is selected"
+		results.run(t, "websocket/"+name, false, why, func(t *testing.T) { t.Skip(why) })
 	}
 }
 

@@ -9,15 +9,18 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"testing"
+	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"github.com/nself-org/nself/internal/actionlog/postgres"
 	"github.com/nself-org/nself/internal/auth"
 	"github.com/nself-org/nself/internal/env"
 	"github.com/nself-org/nself/internal/gateway"
 	"github.com/nself-org/nself/internal/metadata"
 	"github.com/nself-org/nself/internal/metadataapi"
 	"github.com/nself-org/nself/internal/pgtest"
+	"github.com/nself-org/nself/internal/worker"
 )
 
 const adminSecret = "conformance-admin-secret"
@@ -33,7 +36,8 @@ type stack struct {
 func startStack(t testing.TB, secret string) *stack {
 	t.Helper()
 	log := slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelWarn}))
-	pool, err := pgxpool.New(t.Context(), pgtest.Start(t))
+	databaseURL := pgtest.Start(t)
+	pool, err := pgxpool.New(t.Context(), databaseURL)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -47,8 +51,13 @@ func startStack(t testing.TB, secret string) *stack {
 	if err != nil {
 		t.Fatal(err)
 	}
+	entries, err := postgres.Open(postgres.Options{URL: databaseURL, Log: log})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(entries.Close)
 	engine, err := gateway.New(gateway.Options{
-		Auth: authenticator, Log: log, Version: "v2.48.10",
+		Auth: authenticator, Log: log, Version: "v2.48.10", ActionLog: entries,
 		Lookup: func(name string) (string, bool) { value, ok := vars[name]; return value, ok },
 	})
 	if err != nil {
@@ -62,15 +71,44 @@ func startStack(t testing.TB, secret string) *stack {
 		t.Fatal(err)
 	}
 	api, err := metadataapi.New(t.Context(), metadataapi.Options{
-		Engine: engine, Auth: authenticator, Store: store, Log: log, Sources: map[string]*pgxpool.Pool{"default": pool},
+		Engine: engine, Auth: authenticator, Store: store, Log: log, ActionLog: entries,
+		Sources: map[string]*pgxpool.Pool{"default": pool},
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
 	engine.MountAPI(api)
+	runActions(t, engine, entries, log)
 	server := httptest.NewServer(engine.Handler())
 	t.Cleanup(server.Close)
 	return &stack{url: server.URL, secret: secret, pool: pool}
+}
+
+// runActions runs asynchronous actions until the test ends, once there are any.
+func runActions(t testing.TB, engine *gateway.Engine, entries *postgres.Store, log *slog.Logger) {
+	t.Helper()
+	w, err := worker.New(worker.Options{
+		Queue: entries, Call: engine.RunAsync, Log: log, Interval: time.Second, Grace: -1,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
+	ended := make(chan error, 1)
+	go func() {
+		select {
+		case <-engine.Async():
+			ended <- w.Run(ctx)
+		case <-ctx.Done():
+			ended <- nil
+		}
+	}()
+	t.Cleanup(func() {
+		cancel()
+		if err := <-ended; err != nil {
+			t.Errorf("worker: %v", err)
+		}
+	})
 }
 
 // post sends a request as it is.
