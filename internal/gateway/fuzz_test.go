@@ -62,3 +62,39 @@ func FuzzAnswer(f *testing.F) {
 		}
 	})
 }
+
+// FuzzSocketMessage holds that no message of a client makes a socket panic or answer with something that is not JSON.
+func FuzzSocketMessage(f *testing.F) {
+	for _, seed := range []string{
+		`{"type":"connection_init","payload":{"headers":{"x-hasura-role":"a"}}}`,
+		`{"type":"start","id":"1","payload":{"query":"{ a }","variables":{},"operationName":null}}`,
+		`{"type":"ping","payload":[1]}`, `{"type":1}`, `[]`, `{"id":"\ud800","type":"stop"}`, `"`, ``,
+		`{"type":"start","id":null}`, `{"type":"connection_init","payload":{"headers":{"a\r\nb":"c"}}}`,
+	} {
+		f.Add([]byte(seed))
+	}
+	f.Fuzz(func(t *testing.T, message []byte) {
+		m, reason := readMessage(message)
+		if reason != "" {
+			if out := connectionError(reason); !json.Valid(out) {
+				t.Errorf("got %s", out)
+			}
+			return
+		}
+		if m.payload != "" {
+			_, _ = readRequest(m.payload)
+			header, _ := initHeader(m.payload)
+			for name, values := range header {
+				if !validHeader(name, values[0]) {
+					t.Errorf("accepted header %q", name)
+				}
+			}
+		}
+		if m.id != "" {
+			s := &socket{protocol: &legacyProtocol}
+			if out := append(s.open(nil, "data", m.id), "{}}"...); !json.Valid(out) {
+				t.Errorf("got %s", out)
+			}
+		}
+	})
+}
