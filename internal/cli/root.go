@@ -34,9 +34,9 @@ func Main() int {
 	if err != nil {
 		executable = os.Args[0]
 	}
+	streams := ui.System(os.Getenv)
 	f := &Factory{
-		IO: ui.System(os.Getenv), Environ: os.Environ(), WorkDir: wd, Executable: executable,
-		Log: slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn})),
+		IO: streams, Environ: os.Environ(), WorkDir: wd, Executable: executable, Log: slog.New(&remarks{io: streams}),
 	}
 	return run(ctx, f, os.Args[1:])
 }

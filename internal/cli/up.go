@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -97,9 +98,17 @@ func printReady(opts *upOptions, status stack.Status, took time.Duration, health
 	if healthy {
 		opts.IO.Notef("\n%s in %s\n\n", t.Good("All healthy"), ui.Duration(took))
 	} else {
-		opts.IO.Notef("\n%s\n\n", t.Warn("Some services are not healthy; the others keep running"))
+		opts.IO.Notef("\n%s\n\n", t.Warn(unhealthySummary(status)))
 	}
 	printURLs(opts.IO, status)
 	opts.IO.Notef("\n%s\n", t.Dim("Stop with nself down, look with nself status, read with nself logs -f"))
 	return nil
+}
+
+// unhealthySummary says what an up that has failed leaves behind: a migration, or metadata, can fail while all runs.
+func unhealthySummary(status stack.Status) string {
+	if slices.ContainsFunc(status.Services, func(s stack.ServiceStatus) bool { return s.State != stack.StateHealthy }) {
+		return "Some services are not healthy; the others keep running"
+	}
+	return "The services run, but not as the project's files say"
 }

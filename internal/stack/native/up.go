@@ -150,7 +150,7 @@ func (a *ascent) raise(ctx context.Context, st *step) error {
 		u = a.launch(st)
 		if late != "" {
 			a.report(stack.Event{
-				Service: st.name, Kind: stack.EventWarning, Detail: "started without " + late + ", which is not healthy",
+				Service: st.name, Kind: stack.EventWarning, Detail: "started, although " + late + " is not ready",
 			})
 		}
 	} else if s, _ := u.snapshot(); s.State != stack.StateHealthy {
