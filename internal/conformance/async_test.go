@@ -53,13 +53,15 @@ func runAsyncCode(t *testing.T, s *stack, _ string, results *report) {
 		if c.name == "nested" {
 			note = directNote
 		}
-		results.run(t, "async/"+c.name, false, note, func(t *testing.T) {
+		t.Run("async/"+c.name, func(t *testing.T) {
+			results.watch(t, "async/"+c.name, false, note)
 			id := s.start(t, c.start, c.as)
 			name, _, _ := strings.Cut(c.start, "(")
 			s.await(t, name, id, c.selection, c.as, strings.ReplaceAll(c.want, `"ID"`, `"`+id+`"`))
 		})
 	}
-	results.run(t, "async/roles", false, directNote, func(t *testing.T) {
+	t.Run("async/roles", func(t *testing.T) {
+		results.watch(t, "async/roles", false, directNote)
 		s.sql(t.Context(), t, `DELETE FROM "user"; SELECT setval('user_id_seq', 1, FALSE)`)
 		id := s.start(t, `create_user(email: "blake@hasura.io", name: "Blake")`, user("1"))
 		s.await(t, "create_user", id, `id output { id }`, user("1"), `{"id":"`+id+`","output":{"id":1}}`)
@@ -67,14 +69,18 @@ func runAsyncCode(t *testing.T, s *stack, _ string, results *report) {
 	})
 	for _, name := range []string{"create_user_succeeds", "transformed"} {
 		const why = noTables + "an object relationship of an asynchronous action is selected"
-		results.run(t, "async/"+name, false, why, func(t *testing.T) { t.Skip(why) })
+		t.Run("async/"+name, func(t *testing.T) {
+			results.watch(t, "async/"+name, false, why)
+			t.Skip(why)
+		})
 	}
 }
 
 // runTimeoutCode runs the case on the set-up of the folder timeout: a handler that is slower than its action allows.
 func runTimeoutCode(t *testing.T, s *stack, _ string, results *report) {
 	t.Helper()
-	results.run(t, "timeout/create_user", false, "", func(t *testing.T) {
+	t.Run("timeout/create_user", func(t *testing.T) {
+		results.watch(t, "timeout/create_user", false, "")
 		id := s.start(t, `create_user(email: "clarke@hasura.io", name: "Clarke")`, nil)
 		s.await(t, "create_user", id, `id errors`, nil, `{"id":"`+id+
 			`","errors":{"code":"unexpected","path":"$","error":"http exception when calling webhook"}}`)
@@ -95,7 +101,8 @@ func (s *stack) start(t *testing.T, field string, as map[string]string) string {
 	return ""
 }
 
-// await asks for an action until the answer is the one wanted. The keys of errors have the order of jsonb. Details under "internal" are left out.
+// await asks for an action until the answer is the one wanted. The keys of errors have the order of jsonb. Details
+// under "internal" are left out.
 func (s *stack) await(t *testing.T, action, id, selection string, as map[string]string, want string) {
 	t.Helper()
 	body, err := json.Marshal(map[string]any{

@@ -102,8 +102,8 @@ func classes() []class {
 	}
 	return []class{
 		{
-			dir: "sync", setup: legacy("schema_setup.yaml"), teardown: legacy("schema_teardown.yaml"), values: "values_teardown.yaml",
-			more: runSyncCode,
+			dir: "sync", setup: legacy("schema_setup.yaml"), teardown: legacy("schema_teardown.yaml"),
+			values: "values_teardown.yaml", more: runSyncCode,
 			cases: join(
 				exact("null_response", "omitted_field_response_for_nullable_field", "expecting_object_response_got_null",
 					"expecting_array_response_got_null", "get_scalar_action_output_type_success",

@@ -22,9 +22,9 @@ type errorObject struct {
 	Internal   map[string]any
 }
 
-// compare tells how an answer differs from the expected body; "" means not at all. Messages, codes and paths are compared
-// strictly, data with the order of its keys. Of the details under "internal" the part "request" is left out: the files
-// have it in a form that Hasura gave up.
+// compare tells how an answer differs from the expected body; "" means not at all. Messages, codes and paths are
+// compared strictly, data with the order of its keys. Of the details under "internal" the part "request" is left out:
+// the files have it in a form that Hasura gave up.
 func compare(want, got []byte, anyPath bool) string {
 	var w, g map[string]json.RawMessage
 	if json.Unmarshal(want, &w) != nil || json.Unmarshal(got, &g) != nil {

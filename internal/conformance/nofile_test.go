@@ -19,7 +19,8 @@ const (
 func runSyncCode(t *testing.T, s *stack, folder string, results *report) {
 	t.Helper()
 	message := func(name, query, want string) {
-		results.run(t, withoutFile+name, false, "", func(t *testing.T) {
+		t.Run(withoutFile+name, func(t *testing.T) {
+			results.watch(t, withoutFile+name, false, "")
 			got := s.graphql(t, query, nil)
 			if text := field(got.body, "errors", "0", "message"); got.status != http.StatusOK || text != want {
 				t.Errorf("status %d, message %q, want %q", got.status, text, want)
@@ -30,12 +31,25 @@ func runSyncCode(t *testing.T, s *stack, folder string, results *report) {
 		"expecting array for the action webhook response")
 	message("typed_nested_null_wrong_field", `query { typed_nested_null_wrong_field { id child { id } } }`,
 		`expecting not null value for field "id"`)
-	results.run(t, withoutFile+"mirror_headers", false, "", func(t *testing.T) { mirrorsUserAgent(t, s) })
-	results.run(t, withoutFile+"create_users_kind", false, "", func(t *testing.T) { createUsersIsList(t, s) })
-	results.run(t, withoutFile+"set_cookie", false, directNote, func(t *testing.T) { forwardsCookie(t, s) })
-	results.run(t, withoutFile+"variables_25_times", false, directNote, func(t *testing.T) { neverRejectsVariables(t, s) })
+	t.Run(withoutFile+"mirror_headers", func(t *testing.T) {
+		results.watch(t, withoutFile+"mirror_headers", false, "")
+		mirrorsUserAgent(t, s)
+	})
+	t.Run(withoutFile+"create_users_kind", func(t *testing.T) {
+		results.watch(t, withoutFile+"create_users_kind", false, "")
+		createUsersIsList(t, s)
+	})
+	t.Run(withoutFile+"set_cookie", func(t *testing.T) {
+		results.watch(t, withoutFile+"set_cookie", false, directNote)
+		forwardsCookie(t, s)
+	})
+	t.Run(withoutFile+"variables_25_times", func(t *testing.T) {
+		results.watch(t, withoutFile+"variables_25_times", false, directNote)
+		neverRejectsVariables(t, s)
+	})
 	for _, name := range []string{"create_user_fail", "create_users_fail"} {
-		results.run(t, "websocket/"+name, false, "", func(t *testing.T) {
+		t.Run("websocket/"+name, func(t *testing.T) {
+			results.watch(t, "websocket/"+name, false, "")
 			s.runSocket(t, filepath.Join(folder, name+".yaml"))
 		})
 	}
@@ -43,7 +57,10 @@ func runSyncCode(t *testing.T, s *stack, folder string, results *report) {
 		"create_user_success", "create_users_success", "create_user_relationship", "create_user_relationship_fail",
 	} {
 		const why = noTables + "an object relationship of an action is selected"
-		results.run(t, "websocket/"+name, false, why, func(t *testing.T) { t.Skip(why) })
+		t.Run("websocket/"+name, func(t *testing.T) {
+			results.watch(t, "websocket/"+name, false, why)
+			t.Skip(why)
+		})
 	}
 }
 

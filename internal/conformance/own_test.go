@@ -6,7 +6,8 @@ import (
 	"testing"
 )
 
-// TestOwn runs this project's cases: what it promises beyond Hasura's, or differently. Each file is a gateway of its own.
+// TestOwn runs this project's cases: what it promises beyond Hasura's, or differently. Each file is a gateway of its
+// own.
 func TestOwn(t *testing.T) {
 	t.Parallel()
 	files, err := filepath.Glob(filepath.Join("testdata", "*.yaml"))

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"io"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"testing"
@@ -33,7 +34,7 @@ type stack struct {
 }
 
 // startStack starts a gateway on an empty database.
-func startStack(t testing.TB, secret string) *stack {
+func startStack(t *testing.T, secret string) *stack {
 	t.Helper()
 	log := slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelWarn}))
 	databaseURL := pgtest.Start(t)
@@ -85,7 +86,7 @@ func startStack(t testing.TB, secret string) *stack {
 }
 
 // runActions runs asynchronous actions until the test ends, once there are any.
-func runActions(t testing.TB, engine *gateway.Engine, entries *postgres.Store, log *slog.Logger) {
+func runActions(t *testing.T, engine *gateway.Engine, entries *postgres.Store, log *slog.Logger) {
 	t.Helper()
 	w, err := worker.New(worker.Options{
 		Queue: entries, Call: engine.RunAsync, Log: log, Interval: time.Second, Grace: -1,
@@ -112,7 +113,7 @@ func runActions(t testing.TB, engine *gateway.Engine, entries *postgres.Store, l
 }
 
 // post sends a request as it is.
-func (s *stack) post(ctx context.Context, t testing.TB, path string, headers map[string]string, body []byte) answer {
+func (s *stack) post(ctx context.Context, t *testing.T, path string, headers map[string]string, body []byte) answer {
 	t.Helper()
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, s.url+path, bytes.NewReader(body))
 	if err != nil {
@@ -137,9 +138,7 @@ func (s *stack) post(ctx context.Context, t testing.TB, path string, headers map
 // trusted adds the admin secret to headers.
 func (s *stack) trusted(headers map[string]string) map[string]string {
 	out := map[string]string{}
-	for name, value := range headers {
-		out[name] = value
-	}
+	maps.Copy(out, headers)
 	if s.secret != "" {
 		out["X-Hasura-Admin-Secret"] = s.secret
 	}
@@ -147,7 +146,7 @@ func (s *stack) trusted(headers map[string]string) map[string]string {
 }
 
 // prepare posts a setup or teardown file.
-func (s *stack) prepare(ctx context.Context, t testing.TB, path, file string) {
+func (s *stack) prepare(ctx context.Context, t *testing.T, path, file string) {
 	t.Helper()
 	body, err := readBody(file)
 	if err != nil {
@@ -159,7 +158,7 @@ func (s *stack) prepare(ctx context.Context, t testing.TB, path, file string) {
 }
 
 // sql runs a statement in the database.
-func (s *stack) sql(ctx context.Context, t testing.TB, statement string) {
+func (s *stack) sql(ctx context.Context, t *testing.T, statement string) {
 	t.Helper()
 	if _, err := s.pool.Exec(ctx, statement); err != nil {
 		t.Fatal(err)
@@ -184,9 +183,7 @@ func (s *stack) run(t *testing.T, steps []step, o runOptions) {
 			t.Fatal(err)
 		}
 		headers := map[string]string{}
-		for name, value := range step.Headers {
-			headers[name] = value
-		}
+		maps.Copy(headers, step.Headers)
 		if !o.exact {
 			s.checkRefusals(t, step.URL, headers, body)
 			if len(headers) == 0 && i%2 == 0 {
@@ -218,9 +215,7 @@ func (s *stack) checkRefusals(t *testing.T, url string, headers map[string]strin
 	}
 	for name, secret := range map[string]string{"no secret": "", "wrong secret": s.secret + "x"} {
 		sent := map[string]string{}
-		for name, value := range headers {
-			sent[name] = value
-		}
+		maps.Copy(sent, headers)
 		if secret != "" {
 			sent["X-Hasura-Admin-Secret"] = secret
 		}

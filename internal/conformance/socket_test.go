@@ -14,7 +14,10 @@ func (s *stack) runSocket(t *testing.T, file string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	conn, _, err := websocket.Dial(t.Context(), s.url+"/v1/graphql", &websocket.DialOptions{Subprotocols: []string{"graphql-ws"}})
+	//nolint:bodyclose // the body is the socket
+	conn, _, err := websocket.Dial(t.Context(), s.url+"/v1/graphql", &websocket.DialOptions{
+		Subprotocols: []string{"graphql-ws"},
+	})
 	if err != nil {
 		t.Fatal(err)
 	}

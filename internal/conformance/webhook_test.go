@@ -14,8 +14,8 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
-// webhooks is the server of handlers that Hasura's cases call. Where the original asks Hasura for rows of a table, it asks
-// the database: this gateway serves no tables.
+// webhooks is the server of handlers that Hasura's cases call. Where the original asks Hasura for rows of a table, it
+// asks the database: this gateway serves no tables.
 type webhooks struct {
 	t    testing.TB
 	pool *pgxpool.Pool // nil: no case needs it
@@ -39,7 +39,7 @@ type payload struct {
 
 var email = regexp.MustCompile(`^\w+([.-]?\w+)*@\w+([.-]?\w+)*(\.\w{2,3})+$`)
 
-func newWebhooks(t testing.TB, pool *pgxpool.Pool) string {
+func newWebhooks(t *testing.T, pool *pgxpool.Pool) string {
 	t.Helper()
 	s := httptest.NewServer(&webhooks{t: t, pool: pool})
 	t.Cleanup(s.Close)
@@ -125,7 +125,8 @@ func (s *webhooks) handle(r *http.Request, body []byte) reply {
 			"forwarded": r.Header.Get("X-Tenant"),
 		}}
 	case "/own/business-failure":
-		return ok(`{"success":false,"message":"out of stock","errors":[{"field":"qty","message":"0 left","code":"NO_STOCK"}]}`)
+		return ok(`{"success":false,"message":"out of stock","errors":[{"field":"qty","message":"0 left",` +
+			`"code":"NO_STOCK"}]}`)
 	case "/get_messages":
 		return ok(`[{"content":"baz","user_name":"foo"},{"content":"foo","user_name":"bar"}]`)
 	default:
@@ -161,7 +162,8 @@ func insertUser(r *http.Request, pool *pgxpool.Pool, email, name string) (id int
 	if pool == nil {
 		return 0, errors.New("no database")
 	}
-	err = pool.QueryRow(r.Context(), `INSERT INTO "user" (email, name) VALUES ($1, $2) RETURNING id`, email, name).Scan(&id)
+	err = pool.QueryRow(r.Context(),
+		`INSERT INTO "user" (email, name) VALUES ($1, $2) RETURNING id`, email, name).Scan(&id)
 	return id, err
 }
 

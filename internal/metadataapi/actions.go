@@ -106,7 +106,8 @@ func noAction(name string) *action.Error {
 	return refuse(codeNotExists, "action with name \""+name+"\" does not exist")
 }
 
-// createActionPermission differs from Hasura for an action that does not exist: Hasura reports success and stores nothing.
+// createActionPermission differs from Hasura for an action that does not exist: Hasura reports success and stores
+// nothing.
 func createActionPermission(r *run, c command) ([]byte, *action.Error) {
 	o := readObject(c.args, "CreateActionPermission")
 	name, p := o.text("action"), metadata.Permission{Role: o.name("role"), Comment: o.textOr("comment", "")}

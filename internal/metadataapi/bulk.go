@@ -27,7 +27,8 @@ func bulkAtomic(_ *run, c command) ([]byte, *action.Error) {
 		return nil, err
 	}
 	return nil, &action.Error{
-		Status: http.StatusInternalServerError, Code: action.CodeUnexpected, Message: "Bulk atomic does not support this command",
+		Status: http.StatusInternalServerError, Code: action.CodeUnexpected,
+		Message: "Bulk atomic does not support this command",
 	}
 }
 

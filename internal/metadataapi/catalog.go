@@ -63,8 +63,8 @@ func (r *run) catalog(source string) *catalog {
 	return c
 }
 
-// databasesDiffer looks, at most once a second, whether a database has come back or has changed, if the metadata does not
-// fit what was seen of it: tables are often made by migrations that run after the gateway has started.
+// databasesDiffer looks, at most once a second, whether a database has come back or has changed, if the metadata does
+// not fit what was seen of it: tables are often made by migrations that run after the gateway has started.
 func (a *API) databasesDiffer(ctx context.Context) bool {
 	if len(a.opt.Sources) == 0 || time.Since(a.looked) < time.Second {
 		return false
@@ -89,7 +89,8 @@ const catalogTimeout = 5 * time.Second
 
 const (
 	scalarsSQL = "SELECT DISTINCT typname FROM pg_catalog.pg_type WHERE typtype = 'b' ORDER BY typname"
-	columnsSQL = `SELECT n.nspname, c.relname, coalesce(array_agg(a.attname::text) FILTER (WHERE a.attname IS NOT NULL), '{}')
+	columnsSQL = `SELECT n.nspname, c.relname,
+		  coalesce(array_agg(a.attname::text) FILTER (WHERE a.attname IS NOT NULL), '{}')
 		FROM pg_catalog.pg_class c
 		JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 		LEFT JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped

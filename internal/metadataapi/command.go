@@ -169,6 +169,7 @@ func isUnsupported(name, rest string, isBackend bool) bool {
 func verbs() []string {
 	return []string{
 		"add", "alter", "bulk", "clear", "create", "delete", "drop", "dump", "get", "introspect", "invoke", "list",
-		"redeliver", "reload", "remove", "rename", "resume", "set", "suggest", "test", "track", "untrack", "update", "validate",
+		"redeliver", "reload", "remove", "rename", "resume", "set", "suggest", "test", "track", "untrack", "update",
+		"validate",
 	}
 }

@@ -22,7 +22,8 @@ func TestRefusals(t *testing.T) {
 			{"type":"create_action_permission","args":{"action":"ping","role":"clerk"}},
 			{"type":"add_inherited_role","args":{"role_name":"boss","role_set":["clerk"]}},
 			{"type":"track_table","args":"orders"},
-			{"type":"create_select_permission","args":{"table":"orders","role":"clerk","permission":{"columns":["id"],"filter":{}}}}]}`
+			{"type":"create_select_permission","args":{"table":"orders","role":"clerk",
+				"permission":{"columns":["id"],"filter":{}}}}]}`
 		definition = `"definition":{"handler":"http://h/x","output_type":"String"}`
 	)
 	tests := map[string]struct {
@@ -30,12 +31,21 @@ func TestRefusals(t *testing.T) {
 		status        int    // 400 when zero
 		want          string // path, code, message
 	}{
-		"no json":        {command: `{"type":`, want: `$ invalid-json Error in $: not a valid json value`},
-		"no object":      {command: `[]`, want: `$ parse-failed parsing RQLMetadata failed, expected Object, but encountered Array`},
-		"no type":        {command: `{"args":{}}`, want: `$ parse-failed key "type" not found`},
-		"type no string": {command: `{"type":1,"args":{}}`, want: `$.type parse-failed parsing Text failed, expected String, but encountered Number`},
-		"no args":        {command: `{"type":"export_metadata"}`, want: `$ parse-failed key "args" not found`},
-		"version 3":      {command: `{"type":"export_metadata","version":3,"args":{}}`, want: `$.version parse-failed expected 1 or 2`},
+		"no json": {command: `{"type":`, want: `$ invalid-json Error in $: not a valid json value`},
+		"no object": {
+			command: `[]`,
+			want:    `$ parse-failed parsing RQLMetadata failed, expected Object, but encountered Array`,
+		},
+		"no type": {command: `{"args":{}}`, want: `$ parse-failed key "type" not found`},
+		"type no string": {
+			command: `{"type":1,"args":{}}`,
+			want:    `$.type parse-failed parsing Text failed, expected String, but encountered Number`,
+		},
+		"no args": {command: `{"type":"export_metadata"}`, want: `$ parse-failed key "args" not found`},
+		"version 3": {
+			command: `{"type":"export_metadata","version":3,"args":{}}`,
+			want:    `$.version parse-failed expected 1 or 2`,
+		},
 		"resource version no number": {
 			command: `{"type":"export_metadata","resource_version":"1","args":{}}`,
 			want:    `$.resource_version parse-failed parsing Int failed, expected Number, but encountered String`,
@@ -68,12 +78,14 @@ func TestRefusals(t *testing.T) {
 		},
 		"create_action type": {
 			command: `{"type":"create_action","args":{"name":"x","definition":{"handler":"http://h","output_type":"Nope"}}}`,
-			want: `$.args invalid-configuration Inconsistent object: in action "x"; the type: "Nope" is not an object or scalar ` +
+			want: `$.args invalid-configuration Inconsistent object: in action "x"; the type: "Nope" is not an ` +
+				`object or scalar ` +
 				`type defined in custom types`,
 		},
 		"create_action variable": {
 			command: `{"type":"create_action","args":{"name":"x","definition":{"handler":"{{NOPE}}","output_type":"String"}}}`,
-			want: `$.args invalid-configuration Inconsistent object: in action "x"; Value for environment variables not found: ` +
+			want: `$.args invalid-configuration Inconsistent object: in action "x"; Value for environment ` +
+				`variables not found: ` +
 				`NOPE`,
 		},
 		"update_action unknown": {
@@ -133,7 +145,8 @@ func TestRefusals(t *testing.T) {
 			want:    `$.args.version parse-failed expected 3, encountered 4`,
 		},
 		"replace_metadata twice": {
-			command: `{"type":"replace_metadata","version":2,"args":{"metadata":{"version":3,"actions":[{"name":"x",` + definition +
+			command: `{"type":"replace_metadata","version":2,"args":{"metadata":{"version":3,` +
+				`"actions":[{"name":"x",` + definition +
 				`},{"name":"x",` + definition + `}]}}}`,
 			want: `$.args.metadata parse-failed multiple declarations exist for the following actions: x`,
 		},
@@ -188,9 +201,19 @@ func TestRefusals(t *testing.T) {
 			command: `{"type":"bulk","args":[{"type":"export_metadata","args":{}},{"type":"drop_action","args":{}}]}`,
 			want:    `$.args[1].args parse-failed key "name" not found`,
 		},
-		"bulk args":    {command: `{"type":"bulk","args":{}}`, want: `$.args parse-failed parsing [] failed, expected Array, but encountered Object`},
-		"bulk in bulk": {command: `{"type":"bulk","args":[{"type":"bulk","args":[{"type":"x","args":{}}]}]}`, want: `$.args[0].args[0] parse-failed unknown metadata command "x"; "x" was not recognized as a valid backend name`},
-		"unknown pg":   {command: `{"type":"pg_x","args":{}}`, want: `$ parse-failed unknown metadata command "x" for backend postgres`},
+		"bulk args": {
+			command: `{"type":"bulk","args":{}}`,
+			want:    `$.args parse-failed parsing [] failed, expected Array, but encountered Object`,
+		},
+		"bulk in bulk": {
+			command: `{"type":"bulk","args":[{"type":"bulk","args":[{"type":"x","args":{}}]}]}`,
+			want:    `$.args[0].args[0] parse-failed unknown metadata command "x"; ` +
+				`"x" was not recognized as a valid backend name`,
+		},
+		"unknown pg": {
+			command: `{"type":"pg_x","args":{}}`,
+			want:    `$ parse-failed unknown metadata command "x" for backend postgres`,
+		},
 		"not served": {
 			command: `{"type":"add_remote_schema","args":{}}`,
 			want:    `$ not-supported the command "add_remote_schema" is not supported: this gateway serves actions only`,
@@ -234,7 +257,8 @@ func TestRefusals(t *testing.T) {
 			if err := json.Unmarshal([]byte(answer), &e); err != nil {
 				t.Fatalf("%v: %s", err, answer)
 			}
-			if diff := cmp.Diff(tt.want, strings.Join([]string{e.Path, e.Code, e.Error}, " ")); diff != "" || status != tt.status {
+			if diff := cmp.Diff(tt.want, strings.Join([]string{e.Path, e.Code, e.Error}, " ")); diff != "" ||
+				status != tt.status {
 				t.Errorf("status %d, want %d; error (-want +got):\n%s", status, tt.status, diff)
 			}
 			if after := f.must(t, metadataPath, `{"type":"export_metadata","args":{}}`); after != before {
@@ -267,10 +291,14 @@ func TestJourney(t *testing.T) {
 	const want = `{"version":3,"sources":[{"name":"default","kind":"postgres","tables":[{"table":{"schema":"public",` +
 		`"name":"orders"},"configuration":{"custom_name":"Orders"},"select_permissions":[{"role":"clerk","permission":` +
 		`{"columns":["id"],"filter":{"id":"X-Hasura-User-Id"}},"comment":"own"}]}],"configuration":{"connection_info":` +
-		`{"database_url":{"from_env":"DATABASE_URL"},"isolation_level":"read-committed","use_prepared_statements":false}}}],` +
-		`"actions":[{"name":"ping","definition":{"handler":"{{HANDLER}}/pong","output_type":"String","ignored_client_headers":` +
-		`["Content-Length","Content-MD5","User-Agent","Host","Origin","Referer","Accept","Accept-Encoding","Accept-Language",` +
-		`"Accept-Datetime","Cache-Control","Connection","DNT","Content-Type"],"arguments":[{"name":"color","type":"Color"}],` +
+		`{"database_url":{"from_env":"DATABASE_URL"},"isolation_level":"read-committed",` +
+		`"use_prepared_statements":false}}}],` +
+		`"actions":[{"name":"ping","definition":{"handler":"{{HANDLER}}/pong","output_type":"String",` +
+		`"ignored_client_headers":` +
+		`["Content-Length","Content-MD5","User-Agent","Host","Origin","Referer","Accept","Accept-Encoding",` +
+		`"Accept-Language",` +
+		`"Accept-Datetime","Cache-Control","Connection","DNT","Content-Type"],"arguments":[{"name":"color",` +
+		`"type":"Color"}],` +
 		`"type":"mutation","kind":"synchronous","timeout":5},"comment":"answers","permissions":[{"role":"clerk"}]}],` +
 		`"custom_types":{"enums":[{"name":"Color","values":[{"value":"RED"}]}]},` +
 		`"inherited_roles":[{"role_name":"boss","role_set":["clerk","auditor"]}]}`
@@ -317,7 +345,8 @@ func TestDropActionAndItsEntries(t *testing.T) {
 	}
 	log.err = errors.New("log is away")
 	status, answer := f.send(t, metadataPath, `{"type":"drop_action","args":{"name":"ping"}}`)
-	if status != http.StatusInternalServerError || !strings.Contains(answer, "but its entries in the action log were not") {
+	if status != http.StatusInternalServerError ||
+		!strings.Contains(answer, "but its entries in the action log were not") {
 		t.Errorf("status %d: %s", status, answer)
 	}
 	if strings.Contains(f.must(t, metadataPath, `{"type":"export_metadata","args":{}}`), "ping") {
@@ -331,7 +360,8 @@ func TestInconsistentMetadata(t *testing.T) {
 	f := newFixture(t, metadataapi.Options{})
 	replace := func(allow string) (int, string) {
 		return f.send(t, metadataPath, `{"type":"replace_metadata","version":2,"args":{"allow_inconsistent_metadata":`+allow+
-			`,"metadata":{"version":3,"sources":[],"custom_types":{"objects":[{"name":"A","fields":[{"name":"b","type":"C"}]}]},`+
+			`,"metadata":{"version":3,"sources":[],"custom_types":{"objects":[{"name":"A","fields":[{"name":"b",`+
+			`"type":"C"}]}]},`+
 			`"actions":[{"name":"ping","definition":{"handler":"http://h","output_type":"String"}}]}}}`)
 	}
 	if status, answer := replace("false"); status != http.StatusBadRequest ||
@@ -350,7 +380,8 @@ func TestInconsistentMetadata(t *testing.T) {
 		report.Objects[0].Name != "custom_types custom_types" || report.Objects[1].Name != "action ping" {
 		t.Errorf("status %d: %s", status, answer)
 	}
-	if got := f.must(t, metadataPath, `{"type":"reload_metadata","args":{}}`); !strings.Contains(got, `"is_consistent":false`) {
+	if got := f.must(t, metadataPath, `{"type":"reload_metadata","args":{}}`); !strings.Contains(got, `"is_c`+
+		`onsistent":false`) {
 		t.Errorf("reload: %s", got)
 	}
 	f.must(t, metadataPath, `{"type":"drop_inconsistent_metadata","args":{}}`)

@@ -1,6 +1,7 @@
-// Package metadataapi is Hasura's metadata API for the gateway: POST /v1/metadata, and the older /v1/query and /v2/query
-// as far as actions need them. It keeps the metadata in a [Store], checks every change before it is made, and hands what
-// is in force to the gateway. Tables, their permissions and everything else of the document are kept, not served.
+// Package metadataapi is Hasura's metadata API for the gateway: POST /v1/metadata, and the older /v1/query and
+// /v2/query as far as actions need them. It keeps the metadata in a [Store], checks every change before it is made, and
+// hands what is in force to the gateway. Tables, their permissions and everything else of the document are kept, not
+// served.
 package metadataapi
 
 import (
@@ -46,8 +47,8 @@ type Options struct {
 	Log          *slog.Logger
 }
 
-// API answers requests of administrators. It is safe for concurrent use: reading does not wait, changes are made one after
-// the other.
+// API answers requests of administrators. It is safe for concurrent use: reading does not wait, changes are made one
+// after the other.
 type API struct {
 	opt     Options
 	log     *slog.Logger
@@ -67,8 +68,8 @@ type state struct {
 }
 
 // New loads the metadata from the store and lets the engine serve it. Metadata that is inconsistent is served as far as
-// it is not, and reported in the log. Metadata that cannot be read at all is reported there too, and tried again by Run.
-// The error is one of the options.
+// it is not, and reported in the log. Metadata that cannot be read at all is reported there too, and tried again by
+// Run. The error is one of the options.
 func New(ctx context.Context, o Options) (*API, error) {
 	if o.Engine == nil || o.Auth == nil || o.Store == nil || o.Log == nil {
 		return nil, errors.New("metadataapi: Options.Engine, Auth, Store and Log are required")
@@ -89,8 +90,8 @@ func New(ctx context.Context, o Options) (*API, error) {
 	return a, nil
 }
 
-// Run follows changes that others make to the store, until ctx ends. Metadata that cannot be loaded leaves the last good
-// one in force.
+// Run follows changes that others make to the store, until ctx ends. Metadata that cannot be loaded leaves the last
+// good one in force.
 func (a *API) Run(ctx context.Context) error {
 	tick := time.NewTicker(a.opt.PollInterval)
 	defer tick.Stop()

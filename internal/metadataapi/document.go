@@ -215,7 +215,8 @@ func (r *run) oldSources(tables, functions json.RawMessage) (json.RawMessage, *a
 		}
 	}
 	if !found {
-		return nil, refuse(action.CodeNotSupported, "cannot import metadata without sources since no default source is defined")
+		return nil, refuse(action.CodeNotSupported,
+			"cannot import metadata without sources since no default source is defined")
 	}
 	return encode(sources)
 }

@@ -17,13 +17,16 @@ func FuzzRequest(f *testing.F) {
 		createPing,
 		`{"type":"bulk","args":[` + createPing + `,{"type":"drop_action","args":{"name":"ping"}}]}`,
 		`{"type":"set_custom_types","args":{"objects":[{"name":"A","fields":[{"name":"b","type":"[A!]"}],"relationships":[` +
-			`{"name":"r","type":"object","remote_table":"t","field_mapping":{"b":"c"}}]}],"enums":[{"name":"E","values":[{"value":"V"}]}]}}`,
-		`{"type":"replace_metadata","version":2,"args":{"allow_inconsistent_metadata":true,"metadata":{"version":3,"sources":[` +
+			`{"name":"r","type":"object","remote_table":"t","field_mapping":{"b":"c"}}]}],"enums":[{"name":"E",` +
+			`"values":[{"value":"V"}]}]}}`,
+		`{"type":"replace_metadata","version":2,"args":{"allow_inconsistent_metadata":true,` +
+			`"metadata":{"version":3,"sources":[` +
 			`{"name":"default","tables":[{"table":{"schema":"s","name":"t"}}]}],"cron_triggers":[1]}}}`,
 		`{"type":"replace_metadata","args":{"tables":[{"table":"t"}],"actions":null}}`,
 		`{"type":"track_table","args":{"table":"t","configuration":{"custom_name":"x"}}}`,
 		`{"type":"create_select_permission","args":{"table":"t","role":"r","permission":{}}}`,
-		`{"type":"test_webhook_transform","args":{"webhook_url":"http://h/{{A}}","env":{"A":"b"},"body":[1],"request_transform":` +
+		`{"type":"test_webhook_transform","args":{"webhook_url":"http://h/{{A}}","env":{"A":"b"},"body":[1],` +
+			`"request_transform":` +
 			`{"version":2,"template_engine":"Kriti","body":{"action":"transform","template":"{{ $body }}"}}}}`,
 		`{"type":"add_inherited_role","args":{"role_name":"a","role_set":["b"]}}`,
 		`{"type":"drop_inconsistent_metadata","args":{}}`,
@@ -44,7 +47,8 @@ func FuzzRequest(f *testing.F) {
 				t.Fatalf("%s: no JSON: %s", path, answer)
 			}
 			var e struct{ Code, Error string }
-			if status != http.StatusOK && (json.Unmarshal([]byte(answer), &e) != nil || e.Code == "" || e.Error == "internal error") {
+			if status != http.StatusOK && (json.Unmarshal([]byte(answer), &e) != nil || e.Code == "" ||
+				e.Error == "internal error") {
 				t.Fatalf("%s: status %d: %s", path, status, answer)
 			}
 		}
@@ -65,8 +69,8 @@ func FuzzRequest(f *testing.F) {
 	})
 }
 
-// TestExportOfAProjectComesBack: what the Hasura CLI would send of the project of package metadata's tests is accepted and
-// exported unchanged.
+// TestExportOfAProjectComesBack: what the Hasura CLI would send of the project of package metadata's tests is accepted
+// and exported unchanged.
 func TestExportOfAProjectComesBack(t *testing.T) {
 	t.Parallel()
 	doc, err := os.ReadFile(filepath.Join("..", "metadata", "testdata", "export.json"))
@@ -82,7 +86,8 @@ func TestExportOfAProjectComesBack(t *testing.T) {
 		t.Fatal(err)
 	}
 	f := newFixture(t, metadataapi.Options{})
-	f.must(t, metadataPath, `{"type":"replace_metadata","version":2,"args":{"allow_inconsistent_metadata":true,"metadata":`+
+	f.must(t, metadataPath, `{"type":"replace_metadata","version":2,`+
+		`"args":{"allow_inconsistent_metadata":true,"metadata":`+
 		string(want)+`}}`)
 	if got := f.must(t, metadataPath, `{"type":"export_metadata","args":{}}`); got != string(want) {
 		t.Errorf("export:\n%s\nwant:\n%s", got, want)

@@ -29,7 +29,7 @@ type fixture struct {
 }
 
 // newFixture makes an API; what o leaves out is an empty memory store, an admin secret and a silent log.
-func newFixture(t testing.TB, o metadataapi.Options) *fixture {
+func newFixture(t *testing.T, o metadataapi.Options) *fixture {
 	t.Helper()
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
@@ -63,7 +63,7 @@ func emptyDocument() *metadata.Metadata {
 	}
 }
 
-func memoryStore(t testing.TB) *metadataapi.MemoryStore {
+func memoryStore(t *testing.T) *metadataapi.MemoryStore {
 	t.Helper()
 	store, err := metadataapi.NewMemoryStore(emptyDocument())
 	if err != nil {
@@ -72,7 +72,7 @@ func memoryStore(t testing.TB) *metadataapi.MemoryStore {
 	return store
 }
 
-func newPool(t testing.TB, url string) *pgxpool.Pool {
+func newPool(t *testing.T, url string) *pgxpool.Pool {
 	t.Helper()
 	pool, err := pgxpool.New(t.Context(), url)
 	if err != nil {
@@ -83,19 +83,19 @@ func newPool(t testing.TB, url string) *pgxpool.Pool {
 }
 
 // withDatabase is a fixture whose default source is a database of its own.
-func withDatabase(t testing.TB) (*fixture, *pgxpool.Pool) {
+func withDatabase(t *testing.T) (*fixture, *pgxpool.Pool) {
 	t.Helper()
 	pool := newPool(t, pgtest.Start(t))
 	return newFixture(t, metadataapi.Options{Sources: map[string]*pgxpool.Pool{"default": pool}}), pool
 }
 
 // send posts a body as an administrator.
-func (f *fixture) send(t testing.TB, path, body string) (status int, answer string) {
+func (f *fixture) send(t *testing.T, path, body string) (status int, answer string) {
 	t.Helper()
 	return f.sendAs(t, path, body, map[string]string{"X-Hasura-Admin-Secret": secret})
 }
 
-func (f *fixture) sendAs(t testing.TB, path, body string, headers map[string]string) (status int, answer string) {
+func (f *fixture) sendAs(t *testing.T, path, body string, headers map[string]string) (status int, answer string) {
 	t.Helper()
 	req := httptest.NewRequestWithContext(t.Context(), http.MethodPost, path, strings.NewReader(body))
 	for name, value := range headers {
@@ -107,7 +107,7 @@ func (f *fixture) sendAs(t testing.TB, path, body string, headers map[string]str
 }
 
 // must posts a command that has to succeed.
-func (f *fixture) must(t testing.TB, path, body string) string {
+func (f *fixture) must(t *testing.T, path, body string) string {
 	t.Helper()
 	status, answer := f.send(t, path, body)
 	if status != http.StatusOK {
@@ -117,7 +117,7 @@ func (f *fixture) must(t testing.TB, path, body string) string {
 }
 
 // version is the resource version that an export shows.
-func (f *fixture) version(t testing.TB) int64 {
+func (f *fixture) version(t *testing.T) int64 {
 	t.Helper()
 	var exported struct {
 		Version int64 `json:"resource_version"`

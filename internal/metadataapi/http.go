@@ -29,9 +29,11 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", "application/json; charset=utf-8")
 	w.Header().Set("Content-Length", strconv.Itoa(len(answer)))
 	w.WriteHeader(status)
+	//nolint:gosec // JSON, and declared as such: no browser takes it for a page
 	_, _ = w.Write(answer) // the client is gone when this fails; there is nobody to tell
 	attrs := []slog.Attr{
-		slog.String("request_id", r.Header.Get("X-Request-Id")), slog.String("path", r.URL.Path), slog.String("command", name),
+		slog.String("request_id", r.Header.Get("X-Request-Id")), slog.String("path", r.URL.Path),
+		slog.String("command", name),
 		slog.Int("status", status), slog.Duration("duration", time.Since(began)),
 	}
 	if refused != nil {
@@ -88,7 +90,7 @@ func (a *API) read(ctx context.Context, ep endpoint, c command) ([]byte, *action
 	default: // whoever changes the metadata right now refreshes it too
 	}
 	run := a.begin(ctx, ep)
-	defer run.rollback()
+	defer run.rollback(ctx)
 	if c.version != nil && *c.version != run.base.version {
 		return nil, conflict(*c.version)
 	}

@@ -32,8 +32,8 @@ type PostgresStore struct {
 
 var _ Store = (*PostgresStore)(nil)
 
-// NewPostgresStore makes the table if it is missing, and stores initial as version 1 if there is no metadata yet. Errors
-// are of class [errdefs.ErrUnavailable].
+// NewPostgresStore makes the table if it is missing, and stores initial as version 1 if there is no metadata yet.
+// Errors are of class [errdefs.ErrUnavailable].
 func NewPostgresStore(ctx context.Context, pool *pgxpool.Pool, initial *metadata.Metadata) (*PostgresStore, error) {
 	doc, err := initial.MarshalJSON()
 	if err != nil {

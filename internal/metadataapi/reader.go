@@ -9,8 +9,8 @@ import (
 	"github.com/nself-org/nself/internal/metadata"
 )
 
-// reader reads the members of a JSON object; the first fault stays in err. Members that it is not asked for are ignored, as
-// Hasura does, and a null counts as a missing member.
+// reader reads the members of a JSON object; the first fault stays in err. Members that it is not asked for are
+// ignored, as Hasura does, and a null counts as a missing member.
 type reader struct {
 	fields map[string]json.RawMessage
 	err    *action.Error
@@ -105,15 +105,15 @@ func decode[T any](r *reader, key string, raw json.RawMessage, goal, want string
 	return out
 }
 
-// table reads the name of a table: a string, or an object with schema and name.
-func (r *reader) table(key string) metadata.Table {
-	raw := r.need(key)
+// table reads the member table: a string, or an object with schema and name.
+func (r *reader) table() metadata.Table {
+	raw := r.need("table")
 	if r.err != nil {
 		return metadata.Table{}
 	}
 	table, err := parseTable(raw)
 	if err != nil {
-		r.err = err.Under(key)
+		r.err = err.Under("table")
 	}
 	return table
 }

@@ -16,7 +16,8 @@ import (
 	"github.com/nself-org/nself/internal/metadata"
 )
 
-// commitTimeout bounds storing a change. It does not end with the client's patience: a change is made whole or not at all.
+// commitTimeout bounds storing a change. It does not end with the client's patience: a change is made whole or not at
+// all.
 const commitTimeout = 30 * time.Second
 
 // run is one request. It works on its own copy of the metadata, which comes into force at the end or not at all.
@@ -47,13 +48,13 @@ func (a *API) execute(ctx context.Context, ep endpoint, c command) ([]byte, *act
 		return nil, withInternal(failed(errors.New("the metadata could not be read")), err.Error())
 	}
 	r := a.begin(ctx, ep)
-	defer r.rollback()
+	defer r.rollback(ctx)
 	if c.version != nil && *c.version != r.base.version {
 		return nil, conflict(*c.version)
 	}
 	answer, refused := r.dispatch(c)
 	if refused == nil {
-		refused = r.commit()
+		refused = r.commit(ctx)
 	}
 	if refused != nil {
 		return nil, refused
@@ -70,7 +71,8 @@ func (a *API) begin(ctx context.Context, ep endpoint) *run {
 func conflict(version int64) *action.Error {
 	return &action.Error{
 		Status: http.StatusConflict, Code: codeConflict,
-		Message: "metadata resource version referenced (" + strconv.FormatInt(version, 10) + ") did not match current version",
+		Message: "metadata resource version referenced (" + strconv.FormatInt(version, 10) +
+			") did not match current version",
 	}
 }
 
@@ -159,7 +161,7 @@ func (r *run) stage(md *metadata.Metadata) (*gateway.Staged, error) {
 
 // commit stores the run's metadata, commits its SQL and brings the metadata into force. After an error nothing has
 // changed, unless the error says so.
-func (r *run) commit() *action.Error {
+func (r *run) commit(ctx context.Context) *action.Error {
 	changed, err := r.changed()
 	if err != nil {
 		return failed(err)
@@ -168,7 +170,7 @@ func (r *run) commit() *action.Error {
 		return nil
 	}
 	// From here on the client cannot interrupt: either all of it happens or none.
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.ctx), commitTimeout)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), commitTimeout)
 	defer cancel()
 	if refused := r.prepareSQL(ctx); refused != nil {
 		return refused
@@ -208,8 +210,8 @@ func (r *run) notSaved(err error) *action.Error {
 	case errors.Is(err, ErrConflict):
 		return conflict(r.base.version)
 	case errors.Is(err, ErrReadOnly):
-		return refuse(action.CodeNotSupported, "the metadata is that of the project's files and cannot be changed over the API: "+
-			"edit the files in "+metadata.Folder)
+		return refuse(action.CodeNotSupported, "the metadata is that of the project's files and cannot be changed over "+
+			"the API: edit the files in "+metadata.Folder)
 	default:
 		r.api.log.ErrorContext(r.ctx, "metadata not stored", slog.String("error", err.Error()))
 		return withInternal(failed(errors.New("the metadata could not be stored")), err.Error())

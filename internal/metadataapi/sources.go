@@ -16,7 +16,8 @@ const defaultSource = "default"
 func DefaultSources(variable string) json.RawMessage {
 	encoded, _ := json.Marshal(variable) // a string
 	return json.RawMessage(`[{"name":"default","kind":"postgres","tables":[],"configuration":{"connection_info":` +
-		`{"database_url":{"from_env":` + string(encoded) + `},"isolation_level":"read-committed","use_prepared_statements":false}}}]`)
+		`{"database_url":{"from_env":` + string(encoded) + `},"isolation_level":"read-committed",` +
+		`"use_prepared_statements":false}}}]`)
 }
 
 // member is one key of a JSON object with its value.
@@ -129,7 +130,7 @@ func checkTables(raw json.RawMessage) *action.Error {
 	}
 	for i, item := range list {
 		o := readObject(item, "TableMetadata")
-		o.table("table")
+		o.table()
 		if o.err != nil {
 			return o.err.UnderIndex(i).Under("tables")
 		}

@@ -243,8 +243,8 @@ func optional(s string) *string {
 	return &s
 }
 
-// adapt untracks the tables that SQL has dropped and checks the metadata against the database as it is now. Metadata that
-// cannot be changed here stays as it is; what no longer fits is inconsistent then.
+// adapt untracks the tables that SQL has dropped and checks the metadata against the database as it is now. Metadata
+// that cannot be changed here stays as it is; what no longer fits is inconsistent then.
 func (r *run) adapt(source string, before *catalog) *action.Error {
 	after := r.catalog(source)
 	md := r.edit()
@@ -289,8 +289,8 @@ func (r *run) commitSQL(ctx context.Context) *action.Error {
 }
 
 // rollback undoes all SQL that is not committed.
-func (r *run) rollback() {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.ctx), commitTimeout)
+func (r *run) rollback(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), commitTimeout)
 	defer cancel()
 	for source, tx := range r.txs {
 		_ = tx.tx.Rollback(ctx) // a connection that cannot even do that is closed next

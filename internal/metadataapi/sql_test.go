@@ -24,7 +24,8 @@ func TestRunSQL(t *testing.T) {
 	f, pool := withDatabase(t)
 	tests := []struct{ name, body, want string }{
 		{"nothing", runSQL(``), `{"result_type":"CommandOk","result":null}`},
-		{"rows", runSQL(`SELECT 1 AS a, NULL AS b, '' AS c`), `{"result_type":"TuplesOk","result":[["a","b","c"],["1","NULL",""]]}`},
+		{"rows", runSQL(`SELECT 1 AS a, NULL AS b, '' AS c`), `{"result_type":"TuplesOk","result":[["a","b",` +
+			`"c"],["1","NULL",""]]}`},
 		{"no rows", runSQL(`SELECT 1 AS a WHERE false`), `{"result_type":"TuplesOk","result":[["a"]]}`},
 		{"last counts", runSQL(`SELECT 1; CREATE TABLE t (id int)`), `{"result_type":"CommandOk","result":null}`},
 		{"returning", runSQL(`INSERT INTO t VALUES (5) RETURNING id`), `{"result_type":"TuplesOk","result":[["id"],["5"]]}`},
@@ -61,7 +62,8 @@ func TestRunSQL(t *testing.T) {
 		t.Errorf("%d rows, want 2: failed SQL left something behind (%v)", rows, err)
 	}
 	const bulk = `{"type":"bulk","args":[{"type":"run_sql","args":{"sql":"SELECT 1","no_transaction":true}}]}`
-	if status, answer := f.send(t, sqlPath, bulk); status != http.StatusBadRequest || !strings.Contains(answer, "not-supported") {
+	if status, answer := f.send(t, sqlPath, bulk); status != http.StatusBadRequest ||
+		!strings.Contains(answer, "not-supported") {
 		t.Errorf("status %d: %s", status, answer)
 	}
 }
@@ -85,7 +87,8 @@ func TestSQLAndMetadataTogether(t *testing.T) {
 		t.Errorf("status %d, table exists: %v: %s", status, exists(), answer)
 	}
 	store.save = nil
-	const late = `{"type":"bulk","args":[{"type":"run_sql","args":{"sql":"CREATE TABLE t (id int UNIQUE DEFERRABLE INITIALLY ` +
+	const late = `{"type":"bulk","args":[{"type":"run_sql","args":{"sql":"CREATE TABLE t (id int UNIQUE ` +
+		`DEFERRABLE INITIALLY ` +
 		`DEFERRED); INSERT INTO t VALUES (1), (1)"}},{"type":"track_table","args":"t"}]}`
 	if status, answer := f.send(t, "/v1/query", late); status != http.StatusBadRequest || exists() || f.version(t) != 1 {
 		t.Errorf("status %d, version %d: %s", status, f.version(t), answer)
@@ -106,7 +109,8 @@ func TestSQLAndMetadataTogether(t *testing.T) {
 	}
 	got := f.must(t, metadataPath, `{"type":"reload_metadata","args":{}}`)
 	const want = `{"message":"success","is_consistent":false,"inconsistent_objects":[{"definition":{"schema":"public",` +
-		`"name":"v"},"name":"table v in source default","reason":"Inconsistent object: no such table/view exists in source: ` +
+		`"name":"v"},"name":"table v in source default","reason":"Inconsistent object: no such table/view ` +
+		`exists in source: ` +
 		`\"v\"","type":"table"}]}`
 	if got != want {
 		t.Errorf("reload: %s", got)
@@ -149,7 +153,8 @@ func TestScalarsOfTheDatabase(t *testing.T) {
 	t.Parallel()
 	f, _ := withDatabase(t)
 	create := func(name, scalar string) (int, string) {
-		return f.send(t, metadataPath, `{"type":"create_action","args":{"name":"`+name+`","definition":{"handler":"http://h",`+
+		return f.send(t, metadataPath, `{"type":"create_action","args":{"name":"`+name+`","definition":{"handle`+
+			`r":"http://h",`+
 			`"output_type":"String","arguments":[{"name":"x","type":"`+scalar+`"}]}}}`)
 	}
 	for name, scalar := range map[string]string{"a": "uuid!", "b": "[jsonb]", "c": "_int4", "d": "timestamptz"} {
@@ -162,7 +167,8 @@ func TestScalarsOfTheDatabase(t *testing.T) {
 			t.Errorf("%s: status %d: %s", scalar, status, answer)
 		}
 	}
-	f.must(t, sqlPath, runSQL(`CREATE TYPE mood; CREATE FUNCTION mood_in(cstring) RETURNS mood AS 'textin' LANGUAGE internal;`+
+	f.must(t, sqlPath, runSQL(`CREATE TYPE mood; CREATE FUNCTION mood_in(cstring) RETURNS mood AS 'textin' `+
+		`LANGUAGE internal;`+
 		`CREATE FUNCTION mood_out(mood) RETURNS cstring AS 'textout' LANGUAGE internal;`+
 		`CREATE TYPE mood (INPUT = mood_in, OUTPUT = mood_out, LIKE = text)`))
 	if status, answer := create("g", "mood!"); status != http.StatusOK {
@@ -177,7 +183,8 @@ func TestDatabaseAway(t *testing.T) {
 	f := newFixture(t, metadataapi.Options{Sources: map[string]*pgxpool.Pool{"default": pool}})
 	f.must(t, "/v1/query", `{"type":"bulk","args":[{"type":"track_table","args":"orders"},`+createPing+`]}`)
 	status, answer := f.send(t, sqlPath, runSQL(`SELECT 1`))
-	if status != http.StatusInternalServerError || answer != `{"error":"connection error","path":"$.args","code":"postgres-error"}` {
+	if status != http.StatusInternalServerError || answer != `{"error":"connection error","path":"$.args",`+
+		`"code":"postgres-error"}` {
 		t.Errorf("status %d: %s", status, answer)
 	}
 }
@@ -189,10 +196,13 @@ func TestTablesThatComeLater(t *testing.T) {
 	f := newFixture(t, metadataapi.Options{
 		Sources: map[string]*pgxpool.Pool{"default": pool}, PollInterval: time.Millisecond,
 	})
-	f.must(t, metadataPath, `{"type":"replace_metadata","version":2,"args":{"allow_inconsistent_metadata":true,"metadata":`+
-		`{"version":3,"sources":[{"name":"default","tables":[{"table":"orders"}]}],"custom_types":{"objects":[{"name":"Receipt",`+
+	f.must(t, metadataPath, `{"type":"replace_metadata","version":2,`+
+		`"args":{"allow_inconsistent_metadata":true,"metadata":`+
+		`{"version":3,"sources":[{"name":"default","tables":[{"table":"orders"}]}],`+
+		`"custom_types":{"objects":[{"name":"Receipt",`+
 		`"fields":[{"name":"id","type":"Int!"}],"relationships":[{"name":"order","type":"object","remote_table":"orders",`+
-		`"field_mapping":{"id":"id"}}]}]},"actions":[{"name":"buy","definition":{"handler":"http://h","output_type":"Receipt"}}]}}}`)
+		`"field_mapping":{"id":"id"}}]}]},"actions":[{"name":"buy","definition":{"handler":"http://h",`+
+		`"output_type":"Receipt"}}]}}}`)
 	const query = `{"query":"{ __type(name: \"Receipt\") { name } }"}`
 	if _, answer := f.send(t, "/v1/graphql", query); answer != `{"data":{"__type":null}}` {
 		t.Errorf("before the table exists: %s", answer)

@@ -23,8 +23,9 @@ import (
 func TestStores(t *testing.T) {
 	t.Parallel()
 	stores := map[string]func(*testing.T) metadataapi.Store{
-		"memory": func(t *testing.T) metadataapi.Store { return memoryStore(t) },
+		"memory": func(t *testing.T) metadataapi.Store { t.Helper(); return memoryStore(t) },
 		"postgres": func(t *testing.T) metadataapi.Store {
+			t.Helper()
 			store, err := metadataapi.NewPostgresStore(t.Context(), newPool(t, pgtest.Start(t)), emptyDocument())
 			if err != nil {
 				t.Fatal(err)
@@ -234,7 +235,8 @@ func TestDirectory(t *testing.T) {
 		t.Fatalf("export: %s", exported)
 	}
 	status, answer := f.send(t, metadataPath, `{"type":"drop_action","args":{"name":"ping"}}`)
-	const want = `{"error":"the metadata is that of the project's files and cannot be changed over the API: edit the files in ` +
+	const want = `{"error":"the metadata is that of the project's files and cannot be changed over the API: ` +
+		`edit the files in ` +
 		`hasura/metadata","path":"$","code":"not-supported"}`
 	if status != http.StatusBadRequest || answer != want {
 		t.Errorf("status %d: %s", status, answer)
@@ -266,8 +268,8 @@ func TestDirectory(t *testing.T) {
 	write(t, dir, metadata.YAMLFile, strings.ReplaceAll(projectYAML, "ping", "hello"))
 	waitFor(t, shows("hello"))
 	write(t, dir, metadata.SDLFile, "type Mutation {") // a fault leaves the last good state
-	if status, answer := f.send(t, metadataPath, `{"type":"reload_metadata","args":{}}`); status != http.StatusInternalServerError ||
-		!strings.Contains(answer, metadata.SDLFile) {
+	status, answer = f.send(t, metadataPath, `{"type":"reload_metadata","args":{}}`)
+	if status != http.StatusInternalServerError || !strings.Contains(answer, metadata.SDLFile) {
 		t.Errorf("status %d: %s", status, answer)
 	}
 	if !shows("hello")() {
@@ -289,7 +291,8 @@ func TestBrokenAtStart(t *testing.T) {
 	write(t, dir, metadata.SDLFile, "type Mutation {")
 	var log strings.Builder
 	f := newFixture(t, metadataapi.Options{
-		Store: metadataapi.NewDirStore(dir), Log: slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelError})),
+		Store: metadataapi.NewDirStore(dir),
+		Log:   slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelError})),
 	})
 	if !strings.Contains(log.String(), "metadata not loaded") || !strings.Contains(log.String(), metadata.SDLFile) {
 		t.Errorf("log: %s", log.String())
@@ -338,7 +341,8 @@ func TestNothingIsServedThatIsNotStored(t *testing.T) {
 		if status, answer := f.send(t, metadataPath, createPing); status != want {
 			t.Errorf("%v: status %d, want %d: %s", err, status, want, answer)
 		}
-		if _, answer := f.send(t, "/v1/graphql", `{"query":"mutation { ping }"}`); !strings.Contains(answer, "no mutations exist") {
+		_, answer := f.send(t, "/v1/graphql", `{"query":"mutation { ping }"}`)
+		if !strings.Contains(answer, "no mutations exist") {
 			t.Errorf("%v: the action is served: %s", err, answer)
 		}
 	}

@@ -18,7 +18,7 @@ type tableArgs struct {
 // readTrackArgs reads the forms that track_table has had: the table alone, or an object with the key table.
 func readTrackArgs(c command) (tableArgs, *action.Error) {
 	if o := readObject(c.args, "TrackTable"); o.err == nil && o.raw("table") != nil {
-		a := tableArgs{source: o.textOr("source", defaultSource), table: o.table("table"), rest: o}
+		a := tableArgs{source: o.textOr("source", defaultSource), table: o.table(), rest: o}
 		return a, o.err
 	}
 	t, err := parseTable(c.args)
@@ -55,7 +55,7 @@ func trackTable(r *run, c command) ([]byte, *action.Error) {
 
 func untrackTable(r *run, c command) ([]byte, *action.Error) {
 	o := readObject(c.args, "UntrackTable")
-	source, t := o.textOr("source", defaultSource), o.table("table")
+	source, t := o.textOr("source", defaultSource), o.table()
 	o.flag("cascade", false) // nothing else depends on a table that is not served
 	if o.err != nil {
 		return nil, o.err
@@ -90,7 +90,7 @@ func createTablePermission(kind string) func(*run, command) ([]byte, *action.Err
 		}
 		return r.editPermissions(o, kind, func(list []members) ([]members, *action.Error) {
 			if roleIn(list, role) >= 0 {
-				return nil, refuse(codeAlreadyExists, kind+" permission already defined on table \""+o.table("table").String()+
+				return nil, refuse(codeAlreadyExists, kind+" permission already defined on table \""+o.table().String()+
 					"\" with role \""+role+"\"")
 			}
 			return append(list, entry), nil
@@ -105,7 +105,7 @@ func dropTablePermission(kind string) func(*run, command) ([]byte, *action.Error
 		return r.editPermissions(o, kind, func(list []members) ([]members, *action.Error) {
 			i := roleIn(list, role)
 			if i < 0 {
-				return nil, refuse(codePermissionDenied, kind+" permission on \""+o.table("table").String()+"\" for role \""+role+
+				return nil, refuse(codePermissionDenied, kind+" permission on \""+o.table().String()+"\" for role \""+role+
 					"\" does not exist")
 			}
 			return slices.Delete(list, i, i+1), nil
@@ -123,7 +123,7 @@ func roleIn(list []members, role string) int {
 func (r *run) editPermissions(
 	o *reader, kind string, edit func([]members) ([]members, *action.Error), rule rule,
 ) ([]byte, *action.Error) {
-	source, t := o.textOr("source", defaultSource), o.table("table")
+	source, t := o.textOr("source", defaultSource), o.table()
 	if o.err != nil {
 		return nil, o.err
 	}

@@ -27,8 +27,8 @@ type webhookResult struct {
 	Body    json.RawMessage `json:"body"`
 }
 
-// testWebhookTransform shows the call that a transform makes of sample data; nobody is called. The environment is that of
-// the arguments, never the gateway's.
+// testWebhookTransform shows the call that a transform makes of sample data; nobody is called. The environment is that
+// of the arguments, never the gateway's.
 func testWebhookTransform(_ *run, c command) ([]byte, *action.Error) {
 	t, refused := readWebhookTest(c)
 	if refused != nil {
