@@ -26,7 +26,7 @@ const functionsDir = "functions/"
 type needs struct {
 	files    []scaffold.File
 	reasons  map[string]string // by path
-	handlers map[string]string // by path: how the definition of the handler in it begins
+	handlers map[string]string // by path: how the definition of the handler in it begins, or empty
 }
 
 // render works out all files that a project needs.
@@ -111,6 +111,10 @@ func (d *disk) missingHandlers(n needs, nodes map[string]Node) (map[string]bool,
 	missing := map[string]bool{}
 	for p, text := range n.handlers {
 		if nodes[p].Kind != Absent {
+			continue
+		}
+		if text == "" {
+			missing[p] = true
 			continue
 		}
 		defined, err := d.defines(path.Dir(p), path.Ext(p), text)

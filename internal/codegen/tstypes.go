@@ -46,6 +46,12 @@ var tsTaken = strings.Fields(`
 	Allow Arguments IsArray IsBoolean IsEnum IsInt IsList IsNumber IsNumeric IsObject IsOptional IsString Later Type
 	ValidateNested isAnything isFinite isFlag isNumeric isOneOf isRecord isText isWhole`)
 
+// tsInherited are fields that a class cannot have, because every object has them already.
+var tsInherited = []string{
+	"constructor", "__proto__", "hasOwnProperty", "isPrototypeOf", "propertyIsEnumerable", "toLocaleString", "toString",
+	"valueOf",
+}
+
 // tsTypes is the set of TypeScript types that the actions need.
 type tsTypes struct {
 	names   map[string]string // GraphQL name to TypeScript name
@@ -103,7 +109,7 @@ func (t *tsTypes) use(graphql string) {
 
 // field parses a field and marks its type as needed.
 func (t *tsTypes) field(f metadata.Field, ofClass bool) (tsField, error) {
-	if ofClass && (f.Name == "constructor" || f.Name == "__proto__") {
+	if ofClass && slices.Contains(tsInherited, f.Name) {
 		return tsField{}, errdefs.WithHint(
 			errors.New("a TypeScript class cannot have a field of this name"), "rename it")
 	}
@@ -224,7 +230,7 @@ func (t *tsTypes) base(graphql string) string {
 func (t *tsTypes) of(ref *metadata.TypeRef) string {
 	var s string
 	if ref.Elem != nil {
-		if s = t.of(ref.Elem); strings.Contains(s, " ") {
+		if s = t.of(ref.Elem); strings.Contains(s, " ") && !strings.HasSuffix(s, "[]") {
 			s = "(" + s + ")"
 		}
 		s += "[]"

@@ -12,7 +12,8 @@ import (
 type Handler struct {
 	// Path is the file, relative to the project.
 	Path string
-	// Text begins the line that defines it; it tells a handler that has moved to another file from one that is missing.
+	// Text begins the line that defines it; it tells a handler that has moved to another file of the folder from one that
+	// is missing. Empty: the list of handlers imports it from this very file.
 	Text string
 }
 
@@ -23,7 +24,9 @@ func HandlerOf(runtime, action string, rendered []File) (Handler, bool) {
 	case "golang":
 		h = Handler{path.Join(goDir, codegen.GoFile(action)), "func New" + metadata.Pascal(action) + "("}
 	case nestRuntime:
-		h = nestHandler(action, rendered)
+		h.Path = nestHandler(action, rendered)
+	case "python":
+		h.Path = path.Join(pyDir, codegen.PyFile(action))
 	}
 	return h, hasFile(rendered, h.Path)
 }

@@ -148,13 +148,12 @@ func NestTemplateCode() (map[string][]byte, error) {
 	return nestGenerated(gen)
 }
 
-// nestHandler is the action's own controller, or the one of the template that implements it.
-func nestHandler(action string, rendered []File) Handler {
-	own := Handler{path.Join(nestDir, codegen.TSFile(action)), "export class " + codegen.TSController(action) + " "}
+// nestHandler is the file of the action's own controller, or of the one in the template that implements it.
+func nestHandler(action string, rendered []File) string {
+	own := path.Join(nestDir, codegen.TSFile(action))
 	known, ok := nestImplementations[action]
-	if !ok || hasFile(rendered, own.Path) {
+	if !ok || hasFile(rendered, own) {
 		return own
 	}
-	c := known.Controllers[0]
-	return Handler{path.Join(nestDir, "src/actions", c.Module+".ts"), "export class " + c.Name + " "}
+	return path.Join(nestDir, "src/actions", known.Controllers[0].Module+".ts")
 }
