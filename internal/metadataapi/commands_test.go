@@ -207,7 +207,7 @@ func TestRefusals(t *testing.T) {
 		},
 		"bulk in bulk": {
 			command: `{"type":"bulk","args":[{"type":"bulk","args":[{"type":"x","args":{}}]}]}`,
-			want:    `$.args[0].args[0] parse-failed unknown metadata command "x"; ` +
+			want: `$.args[0].args[0] parse-failed unknown metadata command "x"; ` +
 				`"x" was not recognized as a valid backend name`,
 		},
 		"unknown pg": {
