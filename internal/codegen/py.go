@@ -121,6 +121,15 @@ func (p *Py) Actions() []byte {
 	return b.Bytes()
 }
 
+// pyAssign returns a line that ends with a call, with the line breaks of ruff's formatter.
+func pyAssign(start string, args ...string) string {
+	flat := strings.Join(args, ", ")
+	if len(start+flat)+len("()") <= pyLine {
+		return start + "(" + flat + ")"
+	}
+	return start + "(\n        " + flat + "\n    )"
+}
+
 // writePyCall writes a call as an element of a list, with the line breaks of ruff's formatter.
 func writePyCall(b *bytes.Buffer, indent, function string, args []string) {
 	flat := strings.Join(args, ", ")

@@ -3,6 +3,8 @@ package codegen
 import (
 	"bytes"
 	"fmt"
+	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -43,18 +45,22 @@ class %[1]sHandler:
     def __init__(self, deps: Deps) -> None:
         self._deps = deps
 
-    def handle(self, req: Request[types.%[1]s]) -> %[2]s:
+%[1]s
         """Answer one call. req.args holds the arguments, req.session tells who calls.
 
         A business rule that fails is an answer; an ActionError becomes a GraphQL error; any other exception is logged
         and hidden from the caller.
         """
-        raise errors.not_implemented(req.action, %[3]q)
-`, a.args.name, out.text, p.in.Dir+"/"+PyFile(a.Name))
+        raise errors.not_implemented(req.action, %[2]q)
+`, signature(a.args.name, out.text), p.in.Dir+"/"+PyFile(a.Name))
 	return b.Bytes()
 }
 
 func (p *Py) stubTest(a pyAction) []byte {
+	imports := []string{
+		"from actions.deps import Deps", fmt.Sprintf("from actions.%s import %sHandler", pyModule(a.Name), a.name),
+	}
+	slices.Sort(imports)
 	return fmt.Appendf(nil, `"""What the action %[1]s promises."""
 
 from __future__ import annotations
@@ -62,8 +68,7 @@ from __future__ import annotations
 import pytest
 
 from actions import types_gen as types
-from actions.deps import Deps
-from actions.%[2]s import %[3]sHandler
+%[5]s
 from service import errors
 from service.action import Request
 
@@ -71,10 +76,21 @@ from service.action import Request
 def test_%[2]s(deps: Deps) -> None:
     """The handler does nothing yet. Replace this along with it."""
     handler = %[3]sHandler(deps)
+%[4]s
     with pytest.raises(errors.ActionError) as caught:
-        handler.handle(Request(%[1]q, types.%[4]s.model_construct()))
+        handler.handle(req)
     assert caught.value.code == errors.NOT_IMPLEMENTED
-`, a.Name, pyModule(a.Name), a.name, a.args.name)
+`, a.Name, pyModule(a.Name), a.name,
+		pyAssign("    req = Request", strconv.Quote(a.Name), "types."+a.args.name+".model_construct()"), strings.Join(imports, "\n"))
+}
+
+// signature is the head of the method handle, with the line breaks of ruff's formatter.
+func signature(args, out string) string {
+	s := fmt.Sprintf("    def handle(self, req: Request[types.%s]) -> %s:", args, out)
+	if len(s) <= pyLine {
+		return s
+	}
+	return fmt.Sprintf("    def handle(\n        self, req: Request[types.%s]\n    ) -> %s:", args, out)
 }
 
 // wrapText breaks long lines of a text between words.

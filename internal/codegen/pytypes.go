@@ -239,15 +239,17 @@ func (t *pyTypes) writeClass(b *bytes.Buffer, c pyClass) {
 	for i, f := range c.fields {
 		typ := t.of(f.ref)
 		nullable := !f.ref.NonNull
-		fmt.Fprintf(b, "    %s: %s", names[i], typ)
-		switch {
-		case names[i] != f.graphql && nullable:
-			fmt.Fprintf(b, " = pydantic.Field(default=None, validation_alias=%[1]q, serialization_alias=%[1]q)", f.graphql)
-		case names[i] != f.graphql:
-			fmt.Fprintf(b, " = pydantic.Field(validation_alias=%[1]q, serialization_alias=%[1]q)", f.graphql)
-		case nullable:
-			b.WriteString(" = None")
+		line := fmt.Sprintf("    %s: %s", names[i], typ)
+		if names[i] != f.graphql {
+			args := []string{fmt.Sprintf("validation_alias=%q", f.graphql), fmt.Sprintf("serialization_alias=%q", f.graphql)}
+			if nullable {
+				args = slices.Insert(args, 0, "default=None")
+			}
+			line = pyAssign(line+" = pydantic.Field", args...)
+		} else if nullable {
+			line += " = None"
 		}
+		b.WriteString(line)
 		b.WriteString("\n")
 		if f.doc != "" {
 			writeDocstring(b, f.doc, "")

@@ -3,6 +3,7 @@
 //
 //   - actions/types_gen.go and actions/actions_gen.go, from the SDL of the documented actions;
 //   - src/actions/types.gen.ts and src/actions/actions.gen.ts of templates/nestjs, from the same;
+//   - actions/types_gen.py and actions/actions_gen.py of templates/python, from the same;
 //   - go.mod.embed and go.sum.embed: what `go mod tidy` makes of the template with the versions of this module.
 package main
 
@@ -49,6 +50,15 @@ func code() error {
 	}
 	for name, data := range files {
 		if err := write("../nestjs/"+name, data); err != nil {
+			return err
+		}
+	}
+	files, err = scaffold.PyTemplateCode()
+	if err != nil {
+		return err
+	}
+	for name, data := range files {
+		if err := write("../python/"+name, data); err != nil {
 			return err
 		}
 	}

@@ -10,14 +10,14 @@ from __future__ import annotations
 import importlib
 import os
 import sys
+import traceback
 import urllib.request
 
 
 def main(args: list[str]) -> int:
     """Run the program and return its exit status."""
     if args == ["check"]:
-        importlib.import_module("app")
-        return 0
+        return _check()
     if args == ["healthcheck"]:
         return _healthcheck()
     if args:
@@ -25,6 +25,21 @@ def main(args: list[str]) -> int:
         return 2
     # In the place of this process, so that signals reach gunicorn. It reads gunicorn.conf.py.
     os.execv(sys.executable, [sys.executable, "-m", "gunicorn"])  # noqa: S606 # our own interpreter
+
+
+def _check() -> int:
+    try:
+        importlib.import_module("app")
+    except Exception as e:  # noqa: BLE001 # whatever the code does wrong
+        told = traceback.TracebackException.from_exception(e)
+        here = os.getcwd() + os.sep
+        # The way through Python's own import machinery says nothing.
+        told.stack = traceback.StackSummary.from_list(
+            [frame for frame in told.stack if frame.filename.startswith(here) and frame.filename != __file__]
+        )
+        print("".join(told.format()).replace(here, ""), end="", file=sys.stderr)  # noqa: T201
+        return 1
+    return 0
 
 
 def _healthcheck() -> int:
