@@ -45,7 +45,7 @@ func (a *ascent) conflicts(ctx context.Context) []conflict {
 			port := own[key]
 			other, twice := taken[port]
 			taken[port] = key
-			if !twice && (st.keep || held[port] || !occupied(ctx, port)) {
+			if !twice && (st.keep || held[port] || !a.occupied(ctx, port)) {
 				continue
 			}
 			c := conflict{service: st.name, key: key, port: port}
@@ -64,17 +64,26 @@ func (a *ascent) conflicts(ctx context.Context) []conflict {
 	return found
 }
 
-// A port that is in use while nobody holds it belongs to a process that is just ending.
+// A port that is in use while nobody holds it belongs to a process that is just ending. One that this very project holds,
+// and not by us, belongs to a supervisor whose files are gone: it notices that within two looks and stops its services.
 const (
 	endingPatience = time.Second
+	lostPatience   = 2*lookInterval + 5*time.Second
 	endingRetry    = 20 * time.Millisecond
 )
 
-func occupied(ctx context.Context, port int) bool {
-	deadline := time.Now().Add(endingPatience)
+func (a *ascent) occupied(ctx context.Context, port int) bool {
+	begin := time.Now()
 	for ports.InUse(ctx, port) {
 		h, err := ports.Find(ctx, port)
-		if err != nil || h != nil || time.Now().After(deadline) {
+		patience := endingPatience
+		if h != nil {
+			if h.Project != a.lay.dir {
+				return true
+			}
+			patience = lostPatience
+		}
+		if err != nil || time.Since(begin) > patience {
 			return true
 		}
 		timer := time.NewTimer(endingRetry)

@@ -213,9 +213,7 @@ func (d *driver) launch() (*exec.Cmd, <-chan error, error) {
 	}
 	defer func() { _ = log.Close() }()
 	cmd := exec.Command(d.Supervise[0], d.Supervise[1:]...) //nolint:noctx // it outlives this command
-	// By this mark the next supervisor finds one whose files are gone.
-	cmd.Env = append(slices.Clone(d.Environ), ports.EnvProject+"="+d.lay.dir)
-	cmd.Dir, cmd.Stdout, cmd.Stderr = d.lay.dir, log, log
+	cmd.Env, cmd.Dir, cmd.Stdout, cmd.Stderr = d.Environ, d.lay.dir, log, log
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	if err := cmd.Start(); err != nil {
 		return nil, nil, fmt.Errorf("start the supervisor: %w", err)
