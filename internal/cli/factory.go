@@ -11,6 +11,8 @@ import (
 
 	"github.com/nself-org/nself/internal/env"
 	"github.com/nself-org/nself/internal/errdefs"
+	"github.com/nself-org/nself/internal/metadata"
+	"github.com/nself-org/nself/internal/stack/docker"
 	"github.com/nself-org/nself/internal/stack/native"
 	"github.com/nself-org/nself/internal/ui"
 )
@@ -72,17 +74,17 @@ func (f *Factory) Config() (*env.Config, *env.Report, error) {
 }
 
 // Stack opens the driver that runs the project's services.
-func (f *Factory) Stack(_ context.Context, choice stackChoice) (*openStack, error) {
+func (f *Factory) Stack(ctx context.Context, choice stackChoice) (*openStack, error) {
 	cfg, report, err := f.Config()
 	if err != nil {
 		return nil, err
 	}
-	return f.open(cfg, report, choice)
+	return f.open(ctx, cfg, report, choice)
 }
 
 // RunningStack opens the driver for commands that look at what runs already, or end it: they go on with a broken
 // configuration, whose faults become warnings, since a fault in a file must not keep a person from stopping the project.
-func (f *Factory) RunningStack(_ context.Context, choice stackChoice) (*openStack, error) {
+func (f *Factory) RunningStack(ctx context.Context, choice stackChoice) (*openStack, error) {
 	dir, err := f.ProjectDir()
 	if err != nil {
 		return nil, err
@@ -94,24 +96,43 @@ func (f *Factory) RunningStack(_ context.Context, choice stackChoice) (*openStac
 	if err != nil {
 		printAsWarning(f.IO, err)
 	}
-	return f.open(cfg, report, choice)
+	return f.open(ctx, cfg, report, choice)
 }
 
-func (f *Factory) open(cfg *env.Config, report *env.Report, choice stackChoice) (*openStack, error) {
-	if choice == driverDocker {
-		return nil, errdefs.As(errdefs.ErrUnavailable, errdefs.WithHint(
-			errors.New("the docker driver is not part of this version: docker-compose.yml is rendered, running it is not"),
-			"use --driver native, or run docker compose up in the project's folder"))
+// open takes the driver that was asked for. With auto it is the one whose services run, else docker where an engine
+// answers, else native.
+func (f *Factory) open(
+	ctx context.Context, cfg *env.Config, report *env.Report, choice stackChoice,
+) (*openStack, error) {
+	why := "asked for"
+	if choice == driverAuto {
+		choice, why = f.choose(ctx, cfg)
 	}
-	driver := native.New(native.Options{
+	s := &openStack{Config: cfg, Report: report, Why: why}
+	if choice == driverDocker {
+		s.Driver = docker.New(docker.Options{
+			Config: cfg, Load: func() (*env.Config, error) { return loadConfig(cfg.Dir, f.Environ) }, SavePorts: savePorts,
+			Migrate: migrateProject, Metadata: metadata.LoadDir, Log: f.Log,
+		})
+		return s, nil
+	}
+	s.Driver = native.New(native.Options{
 		Config: cfg, Supervise: native.SuperviseCommand(f.Executable, cfg.Dir), Environ: f.Environ,
 		FunctionEnv: functionEnv, Log: f.Log,
 	})
-	why := "asked for"
-	if choice == driverAuto {
-		why = "auto: running containers is not part of this version"
+	return s, nil
+}
+
+// choose is what auto means, and why, for a person.
+func (f *Factory) choose(ctx context.Context, cfg *env.Config) (choice stackChoice, why string) {
+	if native.Running(ctx, cfg.Dir) {
+		return driverNative, "auto: its services run natively now"
 	}
-	return &openStack{Config: cfg, Report: report, Driver: driver, Why: why}, nil
+	host, err := docker.Available(ctx)
+	if err != nil {
+		return driverNative, "auto: " + err.Error()
+	}
+	return driverDocker, "auto: an engine answers at " + host
 }
 
 // isProject tells whether dir holds a project: a Hasura project with nself's env file beside it.

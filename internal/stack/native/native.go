@@ -37,3 +37,10 @@ type SavePorts func(dir string, ports map[string]int) error
 
 // FunctionEnv lists the environment ("KEY=value") that the configuration gives the function service of a runtime.
 type FunctionEnv func(cfg *env.Config, runtime string) []string
+
+// Running reports whether a supervisor serves the project in dir. It starts nothing.
+func Running(ctx context.Context, dir string) bool {
+	lay := layout{dir}
+	p, err := newClient(lay).ping(ctx)
+	return err == nil && sameDir(p.Dir, dir)
+}
