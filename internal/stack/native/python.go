@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -256,6 +257,9 @@ func (p *pythonRunner) venv(ctx context.Context, note func(string)) (string, err
 	return target, nil
 }
 
+// pythonPlace finds the places in a traceback that are relative to the service's folder.
+var pythonPlace = regexp.MustCompile(`(?m)^(\s*File ")([^/<"][^"]*", line \d+)`) //nolint:gochecknoglobals // a constant
+
 // check loads the code, unless that very code has been loaded before.
 func (p *pythonRunner) check(ctx context.Context, venv, python string, note func(string)) error {
 	mark := filepath.Join(venv, "checked")
@@ -264,10 +268,12 @@ func (p *pythonRunner) check(ctx context.Context, venv, python string, note func
 	}
 	note("loading functions/python")
 	p.out.mark()
+	var out bytes.Buffer
 	err := p.run(ctx, "check", command{
-		path: python, args: []string{"-m", "service", "check"}, dir: p.dir, out: p.out,
+		path: python, args: []string{"-m", "service", "check"}, dir: p.dir, out: &out,
 		env: append(p.env(), "PYTHONPYCACHEPREFIX="+filepath.Join(venv, "pycache")),
 	})
+	_, _ = p.out.Write(pythonPlace.ReplaceAll(out.Bytes(), []byte("${1}functions/python/${2}")))
 	p.out.flush()
 	if err != nil {
 		if ctx.Err() != nil {
