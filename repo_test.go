@@ -49,7 +49,7 @@ func TestDependenciesPointOneWay(t *testing.T) {
 		{"actioncall", "actionlog", "auth", "webhook", "compose", "codegen", "declare", "stack"},
 		{"actionlog/postgres", "worker"},
 		{"gateway", "scaffold"},
-		{"metadataapi"},
+		{"metadataapi", "observe"},
 		{"build", "doctor", "stack/native"},
 		{"ui"},
 		{"cli"},
