@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"cmp"
 	"fmt"
 	"net"
 	"os"
@@ -87,10 +88,15 @@ func setup(env *testscript.Env) error {
 	env.Setenv("PATH", binDir+string(os.PathListSeparator)+os.Getenv("PATH"))
 	env.Setenv("HOME", filepath.Join(env.WorkDir, "home"))
 	env.Setenv("NO_COLOR", "1")
+	env.Setenv("DOCKER_HOST", "unix://"+filepath.Join(env.WorkDir, "no-engine.sock")) // these journeys are the native driver's
 	for _, name := range []string{"GOPROXY", "GOFLAGS", "GOSUMDB", "GONOSUMDB", "GOTOOLCHAIN", "GOCOVERDIR", "SSL_CERT_FILE"} {
 		if value, ok := os.LookupEnv(name); ok {
 			env.Setenv(name, value)
 		}
+	}
+	if home, err := os.UserHomeDir(); err == nil { // npm would look for both in the script's own home
+		env.Setenv("npm_config_cache", cmp.Or(os.Getenv("npm_config_cache"), filepath.Join(home, ".npm")))
+		env.Setenv("npm_config_userconfig", cmp.Or(os.Getenv("npm_config_userconfig"), filepath.Join(home, ".npmrc")))
 	}
 	for _, name := range []string{"GOMODCACHE", "GOCACHE"} {
 		out, err := exec.Command("go", "env", name).Output()

@@ -95,11 +95,18 @@ func (g *TS) stubTest(a tsAction) []byte {
 	action := fmt.Sprintf("{ name: %s, path: %s }", tsString(a.Name), tsString(Path(a.Action)))
 	call := fmt.Sprintf("    const call = { action: %s, session: new Session('', '', {}), query: '' };", action)
 	if len(call) > tsWidth {
+		if len("      action: "+action+",") > tsWidth {
+			action = fmt.Sprintf("{\n        name: %s,\n        path: %s,\n      }", tsString(a.Name), tsString(Path(a.Action)))
+		}
 		call = fmt.Sprintf("    const call = {\n      action: %s,\n      session: new Session('', '', {}),\n      query: '',\n    };", action)
 	}
 	answer := fmt.Sprintf("    const answer = controller.%s(new %s(), call);", tsMethod(a.Name), a.args)
 	if len(answer) > tsWidth {
 		answer = fmt.Sprintf("    const answer = controller.%s(\n      new %s(),\n      call,\n    );", tsMethod(a.Name), a.args)
+	}
+	module := "    const module = await Test.createTestingModule({ controllers: [" + controller + "] }).compile();"
+	if len(module) > tsWidth {
+		module = "    const module = await Test.createTestingModule({\n      controllers: [" + controller + "],\n    }).compile();"
 	}
 	fmt.Fprintf(&b, `import { Test } from '@nestjs/testing';
 
@@ -111,13 +118,13 @@ import { %[3]s } from './types.gen';
 describe('%[1]s', () => {
   // What the controller does now: nothing. Replace it along with the controller.
   it('says that it is not implemented', async () => {
-    const module = await Test.createTestingModule({ controllers: [%[1]s] }).compile();
+%[6]s
     const controller = module.get(%[1]s);
 %[4]s
 %[5]s
     await expect(answer).rejects.toMatchObject({ code: Code.notImplemented });
   });
 });
-`, controller, tsBase(a.Name), a.args, call, answer)
+`, controller, tsBase(a.Name), a.args, call, answer, module)
 	return b.Bytes()
 }
