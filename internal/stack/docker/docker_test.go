@@ -1,0 +1,81 @@
+package docker_test
+
+import (
+	"errors"
+	"net"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/nself-org/nself/internal/errdefs"
+	"github.com/nself-org/nself/internal/stack"
+)
+
+func TestMissingImage(t *testing.T) {
+	t.Parallel()
+	p := newProject(t)
+	p.set(t, map[string]string{"REDIS_IMAGE": "nself-test/absent:1"})
+	err := p.up(t, stack.Postgres, stack.Redis)
+	if !errors.Is(err, errdefs.ErrUnavailable) || !strings.Contains(err.Error(), "nself-test/absent:1") {
+		t.Errorf("up: %v, want class unavailable and the image's name", err)
+	}
+	if hints := strings.Join(errdefs.Hints(err), " "); !strings.Contains(hints, "REDIS_IMAGE") {
+		t.Errorf("hints %q, want REDIS_IMAGE", hints)
+	}
+	st, err := p.driver(t).Status(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range st.Services {
+		if s.Name == stack.Postgres && s.State != stack.StateHealthy {
+			t.Errorf("postgres is %s, want it running all the same", s.State)
+		}
+	}
+}
+
+func TestTakenPort(t *testing.T) {
+	t.Parallel()
+	p := newProject(t)
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = ln.Close() }()
+	taken := ln.Addr().(*net.TCPAddr).Port
+	p.set(t, map[string]string{"REDIS_PORT": strconv.Itoa(taken)})
+	err = p.up(t, stack.Redis)
+	if !errors.Is(err, errdefs.ErrUnavailable) || !strings.Contains(err.Error(), strconv.Itoa(taken)) {
+		t.Errorf("up: %v, want class unavailable and the port", err)
+	}
+	err = p.driver(t).Up(t.Context(), stack.UpOptions{
+		Services: []string{stack.Redis}, AutoPorts: true, WaitTimeout: time.Minute, Report: p.report,
+	})
+	if err != nil {
+		t.Errorf("up with free ports: %v", err)
+	}
+}
+
+func TestOverride(t *testing.T) {
+	t.Parallel()
+	p := newProject(t)
+	path := filepath.Join(p.dir, "docker-compose.override.yml")
+	for text, want := range map[string]error{
+		"services:\n  redis:\n    enviroment: {A: b}\n": errdefs.ErrInvalid,
+		"services: [\n": errdefs.ErrInvalid,
+		"services:\n  extra:\n    image: nself-test/redis\n    command: [sleep, '99']\n": nil,
+	} {
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		services := []string{stack.Redis}
+		if want == nil {
+			services = append(services, "extra")
+		}
+		if err := p.up(t, services...); !errors.Is(err, want) {
+			t.Errorf("up with %q: %v, want %v", text, err, want)
+		}
+	}
+}
