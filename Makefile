@@ -59,6 +59,13 @@ fuzz: ## Run every fuzz target for FUZZTIME (60s) each
 lint: ## Lint with the pinned golangci-lint
 	$(GO) run $(GOLANGCI_LINT) run
 
+.PHONY: templates-python
+templates-python: ## Lint, check and test the Python template where it stands
+	@cd templates/python && { test -e .venv/bin/pytest || { python3 -m venv .venv && .venv/bin/python -m pip install \
+	  --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt; }; }
+	cd templates/python && export PATH="$$PWD/.venv/bin:$$PATH" PYTHONDONTWRITEBYTECODE=1 && \
+	  ruff check . && ruff format --check . && mypy && mypy gunicorn.conf.py && pytest
+
 .PHONY: fmt
 fmt: ## Format the code
 	$(GO) run $(GOLANGCI_LINT) fmt

@@ -107,13 +107,15 @@ func (p *Py) Actions() []byte {
 	}
 	b.WriteString("from service.action import Action\n\n\n")
 	if len(p.actions) == 0 {
-		b.WriteString("def all_actions(_deps: Deps) -> list[Action[Any, Any]]:\n    \"\"\"There are none.\"\"\"\n    return []\n")
+		b.WriteString("def all_actions(_deps: Deps) -> list[Action[Any, Any]]:\n" +
+			"    \"\"\"There are none.\"\"\"\n    return []\n")
 		return b.Bytes()
 	}
 	b.WriteString("def all_actions(deps: Deps) -> list[Action[Any, Any]]:\n" +
 		"    \"\"\"Make an action of every handler.\"\"\"\n    return [\n")
 	for _, a := range p.actions {
-		writePyCall(&b, "        ", fmt.Sprintf("Action[types.%s, %s]", a.args.name, p.types.outside(a.output).text), []string{
+		action := fmt.Sprintf("Action[types.%s, %s]", a.args.name, p.types.outside(a.output).text)
+		writePyCall(&b, "        ", action, []string{
 			strconv.Quote(a.Name), strconv.Quote(Path(a.Action)), "types." + a.args.name, a.name + "Handler(deps)",
 		})
 	}

@@ -81,7 +81,8 @@ def test_%[2]s(deps: Deps) -> None:
         handler.handle(req)
     assert caught.value.code == errors.NOT_IMPLEMENTED
 `, a.Name, pyModule(a.Name), a.name,
-		pyAssign("    req = Request", strconv.Quote(a.Name), "types."+a.args.name+".model_construct()"), strings.Join(imports, "\n"))
+		pyAssign("    req = Request", strconv.Quote(a.Name), "types."+a.args.name+".model_construct()"),
+		strings.Join(imports, "\n"))
 }
 
 // signature is the head of the method handle, with the line breaks of ruff's formatter.
