@@ -49,7 +49,7 @@ func Python(t *testing.T) string {
 	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	tmp, err := os.MkdirTemp(filepath.Dir(dir), "new-")
+	tmp, err := os.MkdirTemp(filepath.Dir(dir), "new-") //nolint:usetesting // it has to be where it can be renamed to dir
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -17,7 +17,7 @@ import (
 	"github.com/nself-org/nself/templates"
 )
 
-func TestPythonProjects(t *testing.T) {
+func TestPythonProjects(t *testing.T) { //nolint:tparallel // its parts share a cache, one after the other
 	t.Parallel()
 	python := pytools.Python(t)
 	registerUser, _ := Documented("registerUser")

@@ -139,7 +139,7 @@ func (p *pythonRunner) interpreter(ctx context.Context) interpreter {
 			continue
 		}
 		if len(facts) < 3 || facts[2] != "venv" {
-			problem = fmt.Sprintf("%s cannot make virtual environments: the modules venv and ensurepip are missing", path)
+			problem = path + " cannot make virtual environments: the modules venv and ensurepip are missing"
 			continue
 		}
 		return interpreter{path: facts[0], version: version}
@@ -182,8 +182,8 @@ func (p *pythonRunner) Prepare(ctx context.Context, note func(string)) (Invocati
 	if p.found.path == "" {
 		return Invocation{}, errdefs.As(errdefs.ErrUnavailable, errdefs.WithHint(
 			fmt.Errorf("prepare functions/python: %s", p.found.problem),
-			fmt.Sprintf("install Python 3.%d or newer from https://www.python.org/downloads, or run nself up --driver docker",
-				minPython)))
+			"install Python 3."+strconv.Itoa(minPython)+" or newer from https://www.python.org/downloads, "+
+				"or run nself up --driver docker"))
 	}
 	venv, err := p.venv(ctx, note)
 	if err != nil {

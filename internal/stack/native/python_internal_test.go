@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -35,7 +36,8 @@ func newPython(t *testing.T) (p *pythonRunner, bin string, steps *[]string) {
 		run: func(ctx context.Context, step string, c command) error {
 			*steps = append(*steps, step)
 			cmd := exec.CommandContext(ctx, c.path, c.args...)
-			cmd.Dir, cmd.Env, cmd.Stdout, cmd.Stderr = c.dir, append(c.env, "PATH=/usr/bin:/bin"), c.out, c.out
+			cmd.Dir, cmd.Stdout, cmd.Stderr = c.dir, c.out, c.out
+			cmd.Env = slices.Concat(c.env, []string{"PATH=/usr/bin:/bin"})
 			return cmd.Run()
 		},
 	}
@@ -57,7 +59,7 @@ case "$*" in
 *) printf '%%s\n' '%s' '%s' 'venv' ;;
 esac
 `, path, version)
-	if err := os.WriteFile(path, []byte(script), 0o755); err != nil { //nolint:gosec // it is a program
+	if err := os.WriteFile(path, []byte(script), 0o755); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -73,10 +75,16 @@ func TestPythonInterpreter(t *testing.T) {
 		{"none", nil, "there is no python3 on the PATH", false},
 		{"python3", map[string]string{"bin/python3": "3.12.1"}, "bin/python3", true},
 		{"old", map[string]string{"bin/python3": "3.9.18"}, "is Python 3.9.18, and 3.11 or newer is needed", false},
-		{"newer beside old", map[string]string{"bin/python3": "3.9.18", "bin/python3.11": "3.11.7", "bin/python3.13": "3.13.0"},
-			"bin/python3.13", true},
-		{"shim that leads nowhere", map[string]string{"bin/python3": "", "bin/python3.12": "", ".pyenv/versions/3.12.1/bin/python3": "3.12.1"},
-			".pyenv/versions/3.12.1/bin/python3", true},
+		{
+			"newer beside old",
+			map[string]string{"bin/python3": "3.9.18", "bin/python3.11": "3.11.7", "bin/python3.13": "3.13.0"},
+			"bin/python3.13", true,
+		},
+		{
+			"shim that leads nowhere",
+			map[string]string{"bin/python3": "", "bin/python3.12": "", ".pyenv/versions/3.12.1/bin/python3": "3.12.1"},
+			".pyenv/versions/3.12.1/bin/python3", true,
+		},
 		{"pyenv, old", map[string]string{"bin/python3": "", ".pyenv/versions/3.10.13/bin/python3": "3.10.13"}, "does not run", false},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -87,7 +95,7 @@ func TestPythonInterpreter(t *testing.T) {
 				path = filepath.Join(root, path)
 				fakePython(t, path, version)
 				if version == "" {
-					if err := os.WriteFile(path, []byte("#!/bin/sh\nexit 127\n"), 0o755); err != nil { //nolint:gosec // it is a program
+					if err := os.WriteFile(path, []byte("#!/bin/sh\nexit 127\n"), 0o755); err != nil {
 						t.Fatal(err)
 					}
 				}
