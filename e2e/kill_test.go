@@ -81,6 +81,12 @@ type project struct {
 
 func newProject(t *testing.T) *project {
 	t.Helper()
+	return newProjectIn(t, "golang")
+}
+
+// newProjectIn makes a project whose registerUser is written for that runtime.
+func newProjectIn(t *testing.T, runtime string) *project {
+	t.Helper()
 	root := t.TempDir()
 	p := &project{t: t, dir: filepath.Join(root, "shop"), ports: map[string]int{}}
 	for dir := root; dir != "/" && dir != os.TempDir(); dir = filepath.Dir(dir) {
@@ -88,7 +94,7 @@ func newProject(t *testing.T) *project {
 			t.Fatal(err)
 		}
 	}
-	if out, err := nself(t, "init", p.dir, "--runtime", "golang").CombinedOutput(); err != nil {
+	if out, err := nself(t, "init", p.dir, "--runtime", runtime).CombinedOutput(); err != nil {
 		t.Fatalf("init: %v\n%s", err, out)
 	}
 	var lines strings.Builder
@@ -110,7 +116,7 @@ func newProject(t *testing.T) *project {
 		t.Fatal(err)
 	}
 	f.Close()
-	p.mustRun("action", "new", "registerUser", "--runtime", "golang")
+	p.mustRun("action", "new", "registerUser", "--runtime", runtime)
 	p.mustRun("build")
 	t.Cleanup(func() { _ = p.commandContext(context.Background(), "down", "--driver", "native", "--volumes").Run() })
 	return p
