@@ -7,6 +7,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -131,7 +133,7 @@ func cmdFreePorts(ts *testscript.TestScript, neg bool, args []string) {
 	var lines strings.Builder
 	for i, port := range freePorts(ts, len(portKeys)) {
 		fmt.Fprintf(&lines, "%s=%d\n", portKeys[i], port)
-		ts.Setenv("AT_"+portKeys[i], fmt.Sprint(port)) // not the key itself: the environment would win over the files
+		ts.Setenv("AT_"+portKeys[i], strconv.Itoa(port)) // not the key itself: the environment would win over the files
 	}
 	path := filepath.Join(ts.MkAbs(args[0]), ".env.local")
 	old, err := os.ReadFile(path)
@@ -180,10 +182,5 @@ func cmdEventually(ts *testscript.TestScript, neg bool, args []string) {
 }
 
 func contains(list []string, s string) bool {
-	for _, v := range list {
-		if v == s {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(list, s)
 }

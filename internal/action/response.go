@@ -206,8 +206,10 @@ func HandlerError(status int, body string) (e *Error, described bool) {
 		"(ActionWebhookErrorResponse) failed, "
 	if body[0] != '{' {
 		kind := wrongJSON("", "", body).Message
-		return &Error{Status: status, Code: CodeParseFailed,
-			Message: reader + "expected Object" + kind[strings.LastIndex(kind, ", "):]}, false
+		return &Error{
+			Status: status, Code: CodeParseFailed,
+			Message: reader + "expected Object" + kind[strings.LastIndex(kind, ", "):],
+		}, false
 	}
 	var message, code, extensions string
 	members := NewMembers(body)

@@ -177,7 +177,9 @@ func startGateway(t *testing.T, vars map[string]string) *gatewayProcess {
 	for key, value := range vars {
 		all[key] = value
 	}
-	go func() { g.ended <- runGateway(ctx, &gatewayOptions{IO: &ui.Streams{Out: g.log, Err: g.log}, Vars: all}) }()
+	go func() {
+		g.ended <- runGateway(ctx, &gatewayOptions{IO: &ui.Streams{Out: g.log, Err: g.log}, Vars: all})
+	}()
 	t.Cleanup(func() {
 		cancel()
 		select {

@@ -18,9 +18,19 @@ func parse(t testing.TB, sdl string) ([]metadata.Action, metadata.CustomTypes) {
 func TestGoNames(t *testing.T) {
 	t.Parallel()
 	for _, tt := range [][2]string{
-		{"user_id", "UserID"}, {"userId", "UserID"}, {"file_url", "FileURL"}, {"SUCCEEDED", "Succeeded"},
-		{"REQUIRES_ACTION", "RequiresAction"}, {"HTTPServer", "HTTPServer"}, {"type", "Type"}, {"_", "X"}, {"_1", "X1"},
-		{"__typename", "Typename"}, {"user_ids", "UserIDs"}, {"a", "A"}, {"x86", "X86"},
+		{"user_id", "UserID"},
+		{"userId", "UserID"},
+		{"file_url", "FileURL"},
+		{"SUCCEEDED", "Succeeded"},
+		{"REQUIRES_ACTION", "RequiresAction"},
+		{"HTTPServer", "HTTPServer"},
+		{"type", "Type"},
+		{"_", "X"},
+		{"_1", "X1"},
+		{"__typename", "Typename"},
+		{"user_ids", "UserIDs"},
+		{"a", "A"},
+		{"x86", "X86"},
 	} {
 		if got := goName(tt[0]); got != tt[1] {
 			t.Errorf("goName(%q) = %q, want %q", tt[0], got, tt[1])

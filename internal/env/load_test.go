@@ -345,7 +345,7 @@ func BenchmarkLoad(b *testing.B) {
 	local := secrets
 	var localSb310 strings.Builder
 	for i := range 30 {
-		localSb310.WriteString(fmt.Sprintf("# a comment\nMY_OWN_SETTING_%d=\"value number %d\"\n", i, i))
+		fmt.Fprintf(&localSb310, "# a comment\nMY_OWN_SETTING_%d=\"value number %d\"\n", i, i)
 	}
 	local += localSb310.String()
 	if err := os.WriteFile(filepath.Join(dir, ".env.local"), []byte(local), 0o600); err != nil {

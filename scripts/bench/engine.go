@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"io"
 	"log/slog"
 
 	"github.com/nself-org/nself/internal/auth"
@@ -23,7 +22,7 @@ type UserInfo { id: uuid! email: String! name: String! email_verified: Boolean! 
 // (written, and thrown away).
 func serveGateway(handler string) error {
 	ctx := context.Background()
-	log := slog.New(slog.NewJSONHandler(io.Discard, nil))
+	log := slog.New(slog.DiscardHandler)
 	authenticator, err := auth.New(ctx, auth.Config{AdminSecrets: []env.Secret{benchSecret}}, nil, log)
 	if err != nil {
 		return err

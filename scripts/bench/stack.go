@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -69,7 +70,7 @@ func (b *bench) build() error {
 	row("fresh", ms(f), fmt.Sprintf("original %s, limit 60 ms", ms(originalFresh)), ratio(f, originalFresh))
 	row("", "", fmt.Sprintf("creating %d empty files here %s", files, ms(median(floor))), ratio(f, median(floor)))
 	row("unchanged", ms(u), fmt.Sprintf("original %s, limit 25 ms", ms(originalUnchanged)), ratio(u, originalUnchanged))
-	row("one key changed", ms(c), fmt.Sprintf("original %s", ms(originalFresh)), ratio(c, originalFresh))
+	row("one key changed", ms(c), "original "+ms(originalFresh), ratio(c, originalFresh))
 	return nil
 }
 
@@ -92,7 +93,7 @@ func createLike(project string) (time.Duration, int, error) {
 	defer os.RemoveAll(dir)
 	start := time.Now()
 	for i := range files {
-		if err := os.WriteFile(filepath.Join(dir, fmt.Sprint(i)), nil, 0o644); err != nil {
+		if err := os.WriteFile(filepath.Join(dir, strconv.Itoa(i)), nil, 0o644); err != nil {
 			return 0, 0, err
 		}
 	}

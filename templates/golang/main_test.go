@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -38,7 +39,7 @@ func command(t *testing.T, env []string, args ...string) *exec.Cmd {
 		t.Fatal(err)
 	}
 	cmd := exec.CommandContext(t.Context(), program, args...)
-	cmd.Env = append(env, asService+"=1", "PATH="+os.Getenv("PATH"))
+	cmd.Env = slices.Concat(env, []string{asService + "=1", "PATH=" + os.Getenv("PATH")})
 	return cmd
 }
 

@@ -66,7 +66,7 @@ func code() error {
 }
 
 func write(name string, data []byte) error {
-	return os.WriteFile(filepath.Join(template, filepath.FromSlash(name)), data, 0o644) //nolint:gosec // source code
+	return os.WriteFile(filepath.Join(template, filepath.FromSlash(name)), data, 0o644)
 }
 
 func modules(ctx context.Context) error {

@@ -126,7 +126,7 @@ func (f *function) settings() []string {
 func (f *function) info() facts { return serviceFacts(f.cfg, f.rt.Name) }
 
 func (f *function) prepare(ctx context.Context, report func(stack.Event)) error {
-	if f.fingerprint(); f.err != nil {
+	if f.fingerprint(); f.err != nil { //nolint:contextcheck // a hash of sources is not worth interrupting
 		return f.err
 	}
 	inv, err := f.runner.Prepare(ctx, func(detail string) {

@@ -47,7 +47,7 @@ func requirePrograms(t *testing.T) {
 func newProject(t *testing.T) *project {
 	t.Helper()
 	requirePrograms(t)
-	dir, err := os.MkdirTemp("", "nself-test-")
+	dir, err := os.MkdirTemp("", "nself-test-") //nolint:usetesting // its path is short enough for a socket
 	if err != nil {
 		t.Fatal(err)
 	}

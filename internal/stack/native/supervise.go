@@ -172,13 +172,13 @@ func (s *supervisor) run(ctx context.Context) error {
 		end()
 	}
 	stopTree()
-	<-treeDone
+	<-treeDone //nolint:errcheck // it ends because it was told to
 	shutdown, cancel := context.WithTimeout(last, time.Second)
 	defer cancel()
 	if err := srv.Shutdown(shutdown); err != nil {
 		_ = srv.Close()
 	}
-	<-served
+	<-served //nolint:errcheck // it ends because it was told to
 	for _, l := range s.logs {
 		l.close()
 	}

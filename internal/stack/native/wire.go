@@ -90,13 +90,13 @@ func encodeError(err error) *wireError {
 
 // joined returns the errors that errors.Join has put together in err, or nil.
 func joined(err error) []error {
-	if u, ok := err.(interface{ Unwrap() error }); ok { //nolint:errorlint // about this very node
+	if u, ok := err.(interface{ Unwrap() error }); ok {
 		if next := u.Unwrap(); next != nil && next.Error() == err.Error() {
 			return joined(next)
 		}
 		return nil
 	}
-	u, ok := err.(interface{ Unwrap() []error }) //nolint:errorlint // as above
+	u, ok := err.(interface{ Unwrap() []error })
 	if !ok {
 		return nil
 	}

@@ -15,6 +15,7 @@ import (
 )
 
 func upMakesAllHealthy(t *testing.T, r *run) {
+	t.Helper()
 	events := r.mustUp(t)
 	st := r.status(t)
 	if err := healthy(st, names(st)...); err != nil {
@@ -35,6 +36,7 @@ func upMakesAllHealthy(t *testing.T, r *run) {
 }
 
 func upAgainChangesNothing(t *testing.T, r *run) {
+	t.Helper()
 	r.mustUp(t)
 	before := r.status(t)
 	events := r.mustUp(t)
@@ -49,6 +51,7 @@ func upAgainChangesNothing(t *testing.T, r *run) {
 }
 
 func upStartsOnlyWhatIsNamed(t *testing.T, r *run) {
+	t.Helper()
 	r.mustUp(t, stack.Postgres)
 	if err := healthy(r.status(t), stack.Postgres); err != nil {
 		t.Fatalf("after up postgres: %v", err)

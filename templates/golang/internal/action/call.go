@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 )
 
@@ -64,8 +65,7 @@ func (c *Call) decode(args any, bare bool) error {
 			return invalidJSON("input", err)
 		}
 		if _, ok := keys["input"]; !ok {
-			wrapped := append(json.RawMessage(`{"input":`), input...)
-			input = append(wrapped, '}')
+			input = slices.Concat(json.RawMessage(`{"input":`), input, json.RawMessage(`}`))
 		}
 	}
 	if err := json.Unmarshal(input, args); err != nil {

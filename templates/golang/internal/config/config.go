@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net/mail"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -163,10 +164,8 @@ func (r *reader) url(key, fallback string, schemes ...string) string {
 		r.problem("%s is not a valid URL", key)
 		return ""
 	}
-	for _, s := range schemes {
-		if u.Scheme == s {
-			return v
-		}
+	if slices.Contains(schemes, u.Scheme) {
+		return v
 	}
 	r.problem("%s must begin with %s://", key, strings.Join(schemes, ":// or "))
 	return ""

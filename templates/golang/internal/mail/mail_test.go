@@ -51,8 +51,11 @@ func TestSendFails(t *testing.T) {
 		{"cancelled", cancelled, config.SMTP{Host: box.Host, Port: box.Port, From: "a@b.test"}, to, "send mail through"},
 		{"bad recipient", t.Context(), config.SMTP{Host: box.Host, Port: box.Port, From: "a@b.test"}, Message{To: "x\n"}, "recipient"},
 		// A password must not cross a line that the server does not encrypt.
-		{"password without TLS", t.Context(),
-			config.SMTP{Host: box.Host, Port: box.Port, From: "a@b.test", User: "u", Password: "hidden"}, to, "STARTTLS"},
+		{
+			"password without TLS", t.Context(),
+			config.SMTP{Host: box.Host, Port: box.Port, From: "a@b.test", User: "u", Password: "hidden"},
+			to, "STARTTLS",
+		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()

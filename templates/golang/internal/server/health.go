@@ -41,7 +41,7 @@ func (s *Server) readyz(w http.ResponseWriter, r *http.Request) {
 			results[i] = "disabled"
 			continue
 		}
-		wg.Go(func() {
+		wg.Go(func() { //nolint:contextcheck // it is the request's
 			ctx, cancel := context.WithTimeout(r.Context(), checkTimeout)
 			defer cancel()
 			results[i] = "up"

@@ -90,7 +90,7 @@ func (s *Server) withLog(next http.Handler) http.Handler {
 // withRecover answers a panic with status 500 and logs where it came from.
 func (s *Server) withRecover(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		defer func() {
+		defer func() { //nolint:contextcheck // it is the request's
 			v := recover()
 			if v == nil {
 				return

@@ -196,11 +196,17 @@ func TestSession(t *testing.T) {
 	}{
 		{"body", `{"session_variables":{"x-hasura-role":"user","x-hasura-user-id":"7"}}`, nil, "user/7"},
 		{"body, capitals", `{"session_variables":{"X-Hasura-Role":"user","X-Hasura-User-Id":7}}`, nil, "user/7"},
-		{"body before headers", `{"session_variables":{"x-hasura-role":"public"}}`,
-			[]string{"X-Hasura-Role", "user", "X-Hasura-User-Id", "7"}, "public/"},
+		{
+			"body before headers", `{"session_variables":{"x-hasura-role":"public"}}`,
+			[]string{"X-Hasura-Role", "user", "X-Hasura-User-Id", "7"},
+			"public/",
+		},
 		{"headers", `{}`, []string{"X-Hasura-Role", "user", "X-Hasura-User-Id", "7"}, "user/7"},
-		{"header with all", `{}`,
-			[]string{"X-Hasura-Session-Variables", `{"x-hasura-role":"user","x-hasura-user-id":"7"}`}, "user/7"},
+		{
+			"header with all", `{}`,
+			[]string{"X-Hasura-Session-Variables", `{"x-hasura-role":"user","x-hasura-user-id":"7"}`},
+			"user/7",
+		},
 		{"header with all, null", `{}`, []string{"X-Hasura-Session-Variables", "null", "X-Hasura-Role", "user"}, "user/"},
 		{"empty headers", `{}`, []string{"X-Hasura-Role", "", "X-Hasura-User-Id", ""}, "/"},
 		{"none", `{}`, nil, "/"},
