@@ -77,7 +77,7 @@ func (a *ascent) occupied(ctx context.Context, port int) bool {
 	for ports.InUse(ctx, port) {
 		h, err := ports.Find(ctx, port)
 		patience := endingPatience
-		if h != nil {
+		if h != nil && h.PID != 0 { // without a pid the holder changed while it was looked for: look again
 			if h.Project != a.lay.dir {
 				return true
 			}
