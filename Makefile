@@ -15,15 +15,19 @@ help: ## List the targets
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z0-9-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: build
-build: ## Build bin/nself
+build: ## Build bin/nself, and bin/nself-docker, which it calls to run containers
+	$(GO) build -o bin/ ./cmd/nself ./cmd/nself-docker
+
+.PHONY: bin-nself
+bin-nself:
 	$(GO) build -o $(BIN) ./cmd/nself
 
 .PHONY: install
 install: ## Install nself where Go puts programs
-	$(GO) install ./cmd/nself
+	$(GO) install ./cmd/nself ./cmd/nself-docker
 
 .PHONY: demo
-demo: build ## The main job on real input: init, action, build, up, register a user
+demo: bin-nself ## The main job on real input: init, action, build, up, register a user
 	@scripts/demo.sh
 
 .PHONY: demo-down
@@ -41,11 +45,11 @@ e2e: ## Only the journeys on the built program
 	$(GO) test -count 1 -timeout 20m -v ./e2e/...
 
 .PHONY: bench
-bench: build ## Speed, as ratios side by side in one run
+bench: bin-nself ## Speed, as ratios side by side in one run
 	@scripts/bench.sh
 
 .PHONY: faults
-faults: build ## Kill the supervisor at random moments and check that nothing is lost
+faults: bin-nself ## Kill the supervisor at random moments and check that nothing is lost
 	$(GO) test -count 1 -timeout 30m -v -run TestKill ./e2e -args -kills 20
 
 .PHONY: fuzz
@@ -82,7 +86,7 @@ verify: generate ## Fail when generated files or go.mod are not current
 .PHONY: cross
 cross: ## Compile for every supported platform
 	@set -e; for os in linux darwin; do for arch in amd64 arm64; do \
-	  echo "$$os/$$arch"; CGO_ENABLED=0 GOOS=$$os GOARCH=$$arch $(GO) build -o /dev/null ./cmd/nself; done; done
+	  echo "$$os/$$arch"; CGO_ENABLED=0 GOOS=$$os GOARCH=$$arch $(GO) build -o /dev/null ./cmd/nself ./cmd/nself-docker; done; done
 
 .PHONY: clean
 clean: ## Remove what make built

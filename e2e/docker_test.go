@@ -24,6 +24,10 @@ func TestDocker(t *testing.T) {
 		}
 		t.Skipf("no Docker engine with the images of scripts/images: %s", strings.TrimSpace(string(out)))
 	}
+	build := exec.CommandContext(t.Context(), "go", "build", "-o", filepath.Join(binDir, "nself-docker"), "../cmd/nself-docker")
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("build nself-docker: %v\n%s", err, out)
+	}
 	testscript.Run(t, testscript.Params{
 		Dir:                 filepath.Join("testdata", "docker"),
 		RequireExplicitExec: true,

@@ -7,4 +7,4 @@ import (
 	"github.com/nself-org/nself/internal/cli"
 )
 
-func main() { os.Exit(cli.Main()) }
+func main() { os.Exit(cli.Main(nil)) }

@@ -12,7 +12,6 @@ import (
 	"github.com/nself-org/nself/internal/env"
 	"github.com/nself-org/nself/internal/errdefs"
 	"github.com/nself-org/nself/internal/metadata"
-	"github.com/nself-org/nself/internal/stack/docker"
 	"github.com/nself-org/nself/internal/stack/native"
 	"github.com/nself-org/nself/internal/ui"
 )
@@ -27,6 +26,10 @@ type Factory struct {
 	WorkDir string
 	// Executable is nself itself, for the background supervisor.
 	Executable string
+	// Args is the command line after the program's name, to hand over to the program that has the driver for containers.
+	Args []string
+	// Containers is the driver for containers; nil in the program that does not have it.
+	Containers *Containers
 	Log        *slog.Logger
 
 	project string // --project
@@ -109,8 +112,11 @@ func (f *Factory) open(
 		choice, why = f.choose(ctx, cfg)
 	}
 	s := &openStack{Config: cfg, Report: report, Why: why}
+	if choice == driverDocker && f.Containers == nil {
+		return nil, f.handOver()
+	}
 	if choice == driverDocker {
-		s.Driver = docker.New(docker.Options{
+		s.Driver = f.Containers.New(ContainerOptions{
 			Config: cfg, Load: func() (*env.Config, error) { return loadConfig(cfg.Dir, f.Environ) }, SavePorts: savePorts,
 			Migrate: migrateProject, Metadata: metadata.LoadDir, Log: f.Log,
 		})
@@ -128,7 +134,16 @@ func (f *Factory) choose(ctx context.Context, cfg *env.Config) (choice stackChoi
 	if native.Running(ctx, cfg.Dir) {
 		return driverNative, "auto: its services run natively now"
 	}
-	host, err := docker.Available(ctx)
+	if f.Containers == nil {
+		if err := f.engineLikely(); err != nil {
+			return driverNative, "auto: " + err.Error()
+		}
+		if f.findContainerProgram() == "" {
+			return driverNative, "auto: " + containerProgram + ", which runs containers, is not installed"
+		}
+		return driverDocker, "" // it is the other program that asks the engine, and decides
+	}
+	host, err := f.Containers.Available(ctx)
 	if err != nil {
 		return driverNative, "auto: " + err.Error()
 	}

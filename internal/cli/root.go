@@ -19,8 +19,9 @@ import (
 	"github.com/nself-org/nself/internal/ui"
 )
 
-// Main runs the program with the process's arguments and returns its exit code.
-func Main() int {
+// Main runs the program with the process's arguments and returns its exit code. containers is the driver for containers;
+// nil where the program does not have it and hands over to the one that has.
+func Main(containers *Containers) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	context.AfterFunc(ctx, stop) // a second signal ends the program at once
@@ -36,7 +37,7 @@ func Main() int {
 	}
 	streams := ui.System(os.Getenv)
 	f := &Factory{
-		IO: streams, Environ: os.Environ(), WorkDir: wd, Executable: executable, Log: slog.New(&remarks{io: streams}),
+		IO: streams, Environ: os.Environ(), WorkDir: wd, Executable: executable, Args: os.Args[1:], Containers: containers, Log: slog.New(&remarks{io: streams}),
 	}
 	return run(ctx, f, os.Args[1:])
 }

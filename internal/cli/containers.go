@@ -1,0 +1,90 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+
+	"github.com/nself-org/nself/internal/env"
+	"github.com/nself-org/nself/internal/errdefs"
+	"github.com/nself-org/nself/internal/metadata"
+	"github.com/nself-org/nself/internal/stack"
+)
+
+// containerProgram is nself with the driver for containers linked in.
+const containerProgram = "nself-docker"
+
+// Containers is the driver for containers, in the program that has it.
+type Containers struct {
+	// Available tells whether an engine answers, and where.
+	Available func(context.Context) (host string, err error)
+	New       func(ContainerOptions) stack.Driver
+}
+
+// ContainerOptions are what the driver needs from the commands.
+type ContainerOptions struct {
+	Config    *env.Config
+	Load      func() (*env.Config, error)
+	SavePorts func(dir string, ports map[string]int) error
+	Migrate   func(ctx context.Context, cfg *env.Config, note func(detail string)) error
+	Metadata  func(projectDir string) (*metadata.Metadata, error)
+	Log       *slog.Logger
+}
+
+// handOver replaces this process by the program that has the driver for containers, with the same command line. It
+// returns only when that fails.
+func (f *Factory) handOver() error {
+	program := f.findContainerProgram()
+	if program == "" {
+		return errdefs.As(errdefs.ErrUnavailable, errdefs.WithHint(
+			fmt.Errorf("%s, the program that runs containers, is neither beside nself nor on the PATH", containerProgram),
+			"install it with make install, or use --driver native"))
+	}
+	err := syscall.Exec(program, append([]string{program}, f.Args...), f.Environ) //nolint:gosec // it came with this program
+	return fmt.Errorf("run %s: %w", program, err)
+}
+
+// findContainerProgram looks beside this program, then on the PATH; "" when it is not there.
+func (f *Factory) findContainerProgram() string {
+	beside := filepath.Join(filepath.Dir(f.Executable), containerProgram)
+	if info, err := os.Stat(beside); err == nil && !info.IsDir() {
+		return beside
+	}
+	if path, err := exec.LookPath(containerProgram); err == nil {
+		return path
+	}
+	return ""
+}
+
+// engineLikely looks for signs of a Docker engine without asking one.
+func (f *Factory) engineLikely() error {
+	config := ""
+	for _, entry := range f.Environ {
+		key, value, _ := strings.Cut(entry, "=")
+		switch key {
+		case "DOCKER_HOST", "DOCKER_CONTEXT":
+			if value != "" {
+				return nil
+			}
+		case "DOCKER_CONFIG":
+			config = value
+		}
+	}
+	if config == "" {
+		if home, err := os.UserHomeDir(); err == nil {
+			config = filepath.Join(home, ".docker")
+		}
+	}
+	for _, sign := range []string{"/var/run/docker.sock", filepath.Join(config, "config.json")} {
+		if _, err := os.Stat(sign); err == nil {
+			return nil
+		}
+	}
+	return errors.New("no Docker engine here")
+}
