@@ -8,7 +8,10 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"runtime"
 	"slices"
+	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -70,21 +73,37 @@ func (d *disk) observe(files []scaffold.File, m Manifest) (map[string]Node, erro
 			own[envDir+e.Name()] = false
 		}
 	}
+	paths := slices.Sorted(maps.Keys(own))
+	found, errs := make([]Node, len(paths)), make([]error, len(paths))
+	inParallel(len(paths), func(i int) { found[i], errs[i] = d.node(paths[i], own[paths[i]]) })
 	nodes := make(map[string]Node, len(own))
 	var faults []error
 	links := map[string]bool{}
-	for _, p := range slices.Sorted(maps.Keys(own)) {
-		n, err := d.node(p, own[p])
-		if err == nil {
-			nodes[p] = n
+	for i, p := range paths {
+		if errs[i] == nil {
+			nodes[p] = found[i]
 			continue
 		}
 		if link, _ := d.link(p); link == "" || !links[link] { // one folder that is a link is one fault
-			faults = append(faults, err)
+			faults = append(faults, errs[i])
 			links[link] = true
 		}
 	}
 	return nodes, errors.Join(faults...)
+}
+
+// inParallel calls do with 0 to n-1, in as many goroutines as there are processors.
+func inParallel(n int, do func(i int)) {
+	var next atomic.Int64
+	var wg sync.WaitGroup
+	for range runtime.GOMAXPROCS(0) {
+		wg.Go(func() {
+			for i := int(next.Add(1)) - 1; i < n; i = int(next.Add(1)) - 1 {
+				do(i)
+			}
+		})
+	}
+	wg.Wait()
 }
 
 func (d *disk) node(p string, read bool) (Node, error) {

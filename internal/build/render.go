@@ -13,6 +13,8 @@ import (
 	"strconv"
 	"strings"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/nself-org/nself/internal/compose"
 	"github.com/nself-org/nself/internal/env"
 	"github.com/nself-org/nself/internal/metadata"
@@ -32,6 +34,12 @@ type needs struct {
 // render works out all files that a project needs.
 func render(cfg *env.Config, md *metadata.Metadata) (needs, error) {
 	n := needs{reasons: map[string]string{}, handlers: map[string]string{}}
+	var composeFile errgroup.Group // the slowest part, and it needs none of the others
+	var text []byte
+	composeFile.Go(func() (err error) {
+		text, err = compose.Marshal(compose.Project(cfg))
+		return err
+	})
 	for _, rt := range cfg.Runtimes() {
 		if !rt.Enabled {
 			continue
@@ -53,8 +61,7 @@ func render(cfg *env.Config, md *metadata.Metadata) (needs, error) {
 			n.files = append(n.files, f)
 		}
 	}
-	text, err := compose.Marshal(compose.Project(cfg))
-	if err != nil {
+	if err := composeFile.Wait(); err != nil {
 		return n, err
 	}
 	n.files = append(n.files, scaffold.File{Path: compose.FileName, Data: text, Mode: 0o644, Owner: scaffold.OwnerNself})
