@@ -70,6 +70,10 @@ templates-python: ## Lint, check and test the Python template where it stands
 	cd templates/python && export PATH="$$PWD/.venv/bin:$$PATH" PYTHONDONTWRITEBYTECODE=1 && \
 	  ruff check . && ruff format --check . && mypy && mypy gunicorn.conf.py && pytest
 
+.PHONY: templates-nestjs
+templates-nestjs: ## Lint, build and test the NestJS template where it stands
+	cd templates/nestjs && npm ci --prefer-offline --no-audit --no-fund && npm run lint && npm run build && npm test
+
 .PHONY: fmt
 fmt: ## Format the code
 	$(GO) run $(GOLANGCI_LINT) fmt

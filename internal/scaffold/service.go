@@ -35,7 +35,7 @@ func Service(runtime string, in ServiceInput) ([]File, error) {
 	if !ok {
 		return nil, errdefs.WithHint(
 			errdefs.As(errdefs.ErrInvalid, fmt.Errorf("runtime %q: this version of nself has no template for it", runtime)),
-			"use golang, or switch the runtime off in .env.local")
+			"use one of "+strings.Join(runtimeNames, ", ")+", or switch the runtime off in .env.local")
 	}
 	files, err := render(in)
 	if err != nil {
