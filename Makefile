@@ -8,6 +8,8 @@ PKGS := ./...
 FUZZTIME ?= 60s
 # Hasura's own case files, where they lie beside the checkout.
 export HASURA_CONFORMANCE_DIR ?= $(abspath $(wildcard ../shared/conformance/hasura-actions))
+comma := ,
+GORELEASER := github.com/goreleaser/goreleaser/v2@v2.14.3
 GOLANGCI_LINT := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 
 .PHONY: help
@@ -40,23 +42,33 @@ test: ## Unit tests with the race detector, then journeys on the built program w
 	$(GO) test -race -timeout 30m $$($(GO) list ./... | grep -v /e2e)
 	$(GO) test -count 1 -timeout 20m ./e2e/...
 
+.PHONY: test-docker
+test-docker: ## The docker driver and its journeys, on an engine with the images of scripts/images
+	NSELF_TEST_DOCKER=1 $(GO) test -count 1 -timeout 15m -parallel 4 ./internal/stack/docker
+	NSELF_TEST_DOCKER=1 $(GO) test -count 1 -timeout 15m -parallel 4 -run 'TestDocker' ./e2e
+
 .PHONY: e2e
 e2e: ## Only the journeys on the built program
 	$(GO) test -count 1 -timeout 20m -v ./e2e/...
 
+.PHONY: bench-runtimes
+bench-runtimes: bin-nself ## What a function service adds to its framework, for each runtime
+	@$(GO) run ./scripts/bench/runtimes -nself $(BIN)
+
 .PHONY: bench
-bench: bin-nself ## Speed, as ratios side by side in one run
+bench: build ## Speed, as ratios side by side in one run
 	@scripts/bench.sh
 
 .PHONY: faults
-faults: bin-nself ## Kill the supervisor at random moments and check that nothing is lost
-	$(GO) test -count 1 -timeout 30m -v -run TestKill ./e2e -args -kills 20
+faults: bin-nself ## Kill what can be killed, stop the database, let handlers misbehave: nothing is lost or done twice
+	$(GO) test -count 1 -timeout 30m -v -run 'TestKill|TestGateway' ./e2e -args -kills 20 -async-rows 10000
+	$(GO) test -count 1 -timeout 10m -v -run TestKillerDrains ./internal/worker -args -rows 10000
 
 .PHONY: fuzz
 fuzz: ## Run every fuzz target for FUZZTIME (60s) each
 	@set -e; for pkg in $$(grep -rl --include='*_test.go' '^func Fuzz' internal templates/golang | xargs -n1 dirname | sort -u); do \
 	  for target in $$(grep -ho '^func Fuzz[A-Za-z0-9_]*' $$pkg/*_test.go | cut -c6-); do \
-	    echo "== $$pkg $$target"; $(GO) test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) ./$$pkg; \
+	    echo "== $$pkg $$target"; $(GO) test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 2s ./$$pkg; \
 	  done; done
 
 .PHONY: lint
@@ -91,6 +103,14 @@ verify: generate ## Fail when generated files or go.mod are not current
 cross: ## Compile for every supported platform
 	@set -e; for os in linux darwin; do for arch in amd64 arm64; do \
 	  echo "$$os/$$arch"; CGO_ENABLED=0 GOOS=$$os GOARCH=$$arch $(GO) build -o /dev/null ./cmd/nself ./cmd/nself-docker; done; done
+
+.PHONY: man
+man: ## Write manual pages and shell completions to dist/extra
+	$(GO) run ./scripts/release dist/extra
+
+.PHONY: snapshot
+snapshot: ## Build archives, checksums, SBOMs and packages without publishing (dist/)
+	$(GO) run $(GORELEASER) release --snapshot --clean --skip=publish$(if $(shell command -v syft),,$(comma)sbom)
 
 .PHONY: clean
 clean: ## Remove what make built

@@ -46,7 +46,7 @@ func TestDependenciesPointOneWay(t *testing.T) {
 		{"errdefs"},
 		{"kriti", "mailcatcher", "migrate", "ports"},
 		{"action", "env", "metadata", "transform"},
-		{"actioncall", "actionlog", "auth", "webhook", "compose", "codegen", "declare", "stack"},
+		{"actioncall", "actionlog", "auth", "webhook", "compose", "codegen", "declare", "hasura", "stack"},
 		{"actionlog/postgres", "worker"},
 		{"gateway", "scaffold"},
 		{"metadataapi", "observe"},

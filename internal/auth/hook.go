@@ -4,10 +4,12 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"io"
 	"log/slog"
 	"maps"
 	"net/http"
+	"net/url"
 	"strings"
 	"time"
 )
@@ -66,6 +68,9 @@ func (v *hookVerifier) verify(ctx context.Context, r Request, _ map[string]strin
 }
 
 func (v *hookVerifier) unreachable(ctx context.Context, err error) (Session, *Error) {
+	if call, ok := errors.AsType[*url.Error](err); ok {
+		err = call.Err // the URL may hold a secret
+	}
 	v.log.ErrorContext(ctx, "authentication webhook not reached", slog.Any("error", err))
 	return Session{}, refuse(http.StatusInternalServerError, codeUnexpected, "webhook authentication request failed")
 }

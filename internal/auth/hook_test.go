@@ -1,8 +1,10 @@
 package auth_test
 
 import (
+	"bytes"
 	"encoding/json"
 	"io"
+	"log/slog"
 	"maps"
 	"net/http"
 	"net/http/httptest"
@@ -161,8 +163,16 @@ func TestHookUnreachable(t *testing.T) {
 	t.Parallel()
 	server := httptest.NewServer(http.NotFoundHandler())
 	server.Close()
-	a := newAt(t, hookConfig(server.URL), epoch)
+	var logged bytes.Buffer
+	config := hookConfig(server.URL + "/?key=url-secret")
+	a, failed := auth.New(t.Context(), config, nil, slog.New(slog.NewTextHandler(&logged, nil)))
+	if failed != nil {
+		t.Fatal(failed)
+	}
 	_, err := a.Authenticate(t.Context(), headers("Authorization", "x"))
+	if !strings.Contains(logged.String(), "connection refused") || strings.Contains(logged.String(), "url-secret") {
+		t.Errorf("logged %s", &logged)
+	}
 	if diff := cmp.Diff(refusal(500, "unexpected", "webhook authentication request failed"), err); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}

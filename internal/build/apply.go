@@ -32,6 +32,8 @@ type writer struct {
 	*disk
 	// fault is called before each rename, for tests that end a build in the middle. Nil does nothing.
 	fault func(path string) error
+	// ready is waited for before the first file of a plan is put in place. Nil: nothing to wait for.
+	ready func() error
 }
 
 // target is one file to write.
@@ -67,11 +69,11 @@ func (w *writer) apply(ctx context.Context, p Plan, have []byte) error {
 				pending[c.Path] = e
 			}
 		}
-		if err := w.write(ctx, []*target{{path: pendingPath, data: pending.Encode(), mode: 0o600}}); err != nil {
+		if err := w.write(ctx, []*target{{path: pendingPath, data: pending.Encode(), mode: 0o600}}, nil); err != nil {
 			return err
 		}
 	}
-	if err := w.write(ctx, targets); err != nil {
+	if err := w.write(ctx, targets, w.ready); err != nil {
 		return err
 	}
 	for _, c := range removals {
@@ -80,7 +82,7 @@ func (w *writer) apply(ctx context.Context, p Plan, have []byte) error {
 		}
 	}
 	if string(manifest) != string(have) {
-		if err := w.write(ctx, []*target{{path: manifestPath, data: manifest, mode: 0o644}}); err != nil {
+		if err := w.write(ctx, []*target{{path: manifestPath, data: manifest, mode: 0o644}}, nil); err != nil {
 			return err
 		}
 	}
@@ -126,8 +128,9 @@ func writable(p Plan) error {
 	return errors.Join(faults...)
 }
 
-// write stages all targets, then puts them in place. When staging fails, nothing has changed.
-func (w *writer) write(ctx context.Context, targets []*target) (err error) {
+// write stages all targets, then puts them in place, once ready has returned. When staging fails, or ready does, nothing
+// has changed.
+func (w *writer) write(ctx context.Context, targets []*target, ready func() error) (err error) {
 	s := staging{disk: w.disk, targets: targets, folders: map[string]*os.Root{}}
 	defer func() { s.close(err != nil) }()
 	for _, t := range targets {
@@ -151,6 +154,11 @@ func (w *writer) write(ctx context.Context, targets []*target) (err error) {
 	if err := stages.Wait(); err != nil {
 		return err
 	}
+	if ready != nil {
+		if err := ready(); err != nil {
+			return err
+		}
+	}
 	var g errgroup.Group
 	g.SetLimit(parallelWrites)
 	for _, t := range targets {
@@ -167,7 +175,7 @@ func (w *writer) write(ctx context.Context, targets []*target) (err error) {
 // commit flushes a staged file and renames it over its target, unless that has changed since it was looked at.
 func (w *writer) commit(t *target) error {
 	if t.was != nil {
-		info, err := w.root.Lstat(t.path)
+		info, err := t.folder.Lstat(path.Base(t.path))
 		switch {
 		case errors.Is(err, fs.ErrNotExist) && t.was.Kind == Absent:
 		case err != nil && !errors.Is(err, fs.ErrNotExist):

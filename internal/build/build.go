@@ -66,6 +66,8 @@ func Run(ctx context.Context, opts Options) (Result, error) {
 type builder struct {
 	opts  Options
 	fault func(path string) error
+
+	remember func() // keeps the rendering, when there was one
 }
 
 func (b *builder) run(ctx context.Context) (Result, error) {
@@ -109,10 +111,18 @@ func (b *builder) run(ctx context.Context) (Result, error) {
 	case len(conflicts) > 0:
 		return res, conflictError(conflicts)
 	}
+	originals := d.keepOriginals(res.Plan)
+	w.ready = originals.wait // what a killed build has written must not look like a change of the user's
 	if err := w.apply(ctx, res.Plan, have); err != nil {
+		return res, errors.Join(err, originals.undo())
+	}
+	if err := originals.wait(); err != nil {
 		return res, err
 	}
 	res.Applied = true
+	if b.remember != nil {
+		b.remember()
+	}
 	return res, nil
 }
 
@@ -159,25 +169,44 @@ func (b *builder) load(res *Result) error {
 	return nil
 }
 
+// plan compares what the project needs with what it has. What a rendering comes to is known from the last one with the
+// same input; contents are needed only where something is to be written.
 func (b *builder) plan(d *disk, res *Result, manifest Manifest) (Plan, error) {
+	key := d.memoKey(res.Config)
+	if needs, ok := d.recall(key, res.Config); ok {
+		plan, warnings, err := b.compare(d, res, needs, manifest)
+		if err == nil && plan.unchanged() {
+			res.Warnings = append(res.Warnings, warnings...)
+			return plan, nil
+		}
+	}
 	needs, err := render(res.Config, res.Metadata)
 	if err != nil {
 		return Plan{}, err
 	}
-	nodes, err := d.observe(needs.files, manifest)
+	b.remember = func() { d.remember(key, needs) }
+	plan, warnings, err := b.compare(d, res, needs, manifest)
+	res.Warnings = append(res.Warnings, warnings...)
+	return plan, err
+}
+
+// compare looks at what stands on disk.
+func (b *builder) compare(d *disk, res *Result, n needs, manifest Manifest) (Plan, []Warning, error) {
+	nodes, err := d.observe(n.files, manifest)
 	if err != nil {
-		return Plan{}, err
+		return Plan{}, nil, err
 	}
-	res.Warnings = append(res.Warnings, leftoverWarnings(res.Config, manifest, needs.files, nodes)...)
-	required, err := d.missingHandlers(needs, nodes)
+	warnings := leftoverWarnings(res.Config, manifest, n.files, nodes)
+	required, err := d.missingHandlers(n, nodes)
 	if err != nil {
-		return Plan{}, err
+		return Plan{}, warnings, err
 	}
-	return NewPlan(Input{
-		Files: needs.files, Manifest: manifest, Disk: nodes, Reasons: needs.reasons, Required: required,
+	plan, err := NewPlan(Input{
+		Files: n.files, Hashes: n.hashes, Manifest: manifest, Disk: nodes, Reasons: n.reasons, Required: required,
 		Gone:   func(path string) string { return gone(res.Config, path) },
 		Choice: b.opts.Choice, Only: b.opts.Only,
 	})
+	return plan, warnings, err
 }
 
 // lock keeps a second build of the same project waiting.

@@ -44,7 +44,7 @@ const handlerPath = "functions/golang/actions/place_order.go"
 func newProject(t testing.TB) string {
 	t.Helper()
 	files, err := scaffold.Project(scaffold.ProjectInput{
-		Name: "shop", Runtimes: []string{"golang"}, Secrets: strings.NewReader(strings.Repeat("no real secret. ", 10)),
+		Name: "shop", Runtimes: []string{"golang"}, Secrets: strings.NewReader(strings.Repeat("no real secret. ", 20)),
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -75,7 +75,26 @@ func (d *disk) observe(files []scaffold.File, m Manifest) (map[string]Node, erro
 	}
 	paths := slices.Sorted(maps.Keys(own))
 	found, errs := make([]Node, len(paths)), make([]error, len(paths))
-	inParallel(len(paths), func(i int) { found[i], errs[i] = d.node(paths[i], own[paths[i]]) })
+	folders := map[string][]int{} // indexes of paths
+	for i, p := range paths {
+		folders[path.Dir(p)] = append(folders[path.Dir(p)], i)
+	}
+	dirs := slices.Collect(maps.Keys(folders))
+	inParallel(len(dirs), func(i int) {
+		folder, err := d.root.OpenRoot(dirs[i]) // once for all that is in it
+		if err == nil {
+			defer folder.Close()
+		}
+		for _, j := range folders[dirs[i]] {
+			switch {
+			case errors.Is(err, fs.ErrNotExist):
+			case err != nil:
+				errs[j] = d.explain("look at", paths[j], err)
+			default:
+				found[j], errs[j] = d.node(folder, paths[j], own[paths[j]])
+			}
+		}
+	})
 	nodes := make(map[string]Node, len(own))
 	var faults []error
 	links := map[string]bool{}
@@ -106,8 +125,23 @@ func inParallel(n int, do func(i int)) {
 	wg.Wait()
 }
 
-func (d *disk) node(p string, read bool) (Node, error) {
-	info, err := d.root.Lstat(p)
+// look looks at one path.
+func (d *disk) look(p string, read bool) (Node, error) {
+	folder, err := d.root.OpenRoot(path.Dir(p))
+	if errors.Is(err, fs.ErrNotExist) {
+		return Node{}, nil
+	}
+	if err != nil {
+		return Node{}, d.explain("look at", p, err)
+	}
+	defer folder.Close()
+	return d.node(folder, p, read)
+}
+
+// node looks at a path, whose folder is open. The content is read if read is set.
+func (d *disk) node(folder *os.Root, p string, read bool) (Node, error) {
+	name := path.Base(p)
+	info, err := folder.Lstat(name)
 	if errors.Is(err, fs.ErrNotExist) {
 		return Node{}, nil
 	}
@@ -126,7 +160,7 @@ func (d *disk) node(p string, read bool) (Node, error) {
 		n.Kind = Other
 	}
 	if n.Kind == File && read {
-		if n.Data, err = d.root.ReadFile(p); err != nil {
+		if n.Data, err = folder.ReadFile(name); err != nil {
 			return Node{}, d.explain("read", p, err)
 		}
 	}

@@ -81,7 +81,8 @@ const (
 
 // Input is everything that a plan depends on.
 type Input struct {
-	Files    []scaffold.File // what the project needs
+	Files    []scaffold.File   // what the project needs
+	Hashes   map[string]string // by path: of nself's files that stand in Files without content
 	Manifest Manifest
 	Disk     map[string]Node   // of every path in Files and Manifest; a missing one counts as absent
 	Reasons  map[string]string // by path: what asks for the file
@@ -195,7 +196,11 @@ func (p *planner) file(f scaffold.File) {
 			c.Action = Adopt
 		}
 	default:
-		c.entry = Entry{Path: f.Path, Owner: f.Owner, Mode: Mode(f.Mode), SHA256: hashOf(f.Data)}
+		want, hashed := p.Hashes[f.Path]
+		if !hashed {
+			want = hashOf(f.Data)
+		}
+		c.entry = Entry{Path: f.Path, Owner: f.Owner, Mode: Mode(f.Mode), SHA256: want}
 		c.Action, c.Reason = ownAction(f, n, e, c.entry.SHA256)
 		c.entry.Kept = c.Reason == kept
 		if c.entry.Kept && p.Choice == ForceAll { // forcing is how a user takes back having kept a version

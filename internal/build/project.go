@@ -105,7 +105,7 @@ func (c creator) fill(ctx context.Context, dir string, files []scaffold.File) ([
 		return nil, err
 	}
 	w := &writer{disk: d, fault: c.fault}
-	if err := w.write(ctx, targets); err != nil {
+	if err := w.write(ctx, targets, nil); err != nil {
 		w.takeBack(targets) //nolint:contextcheck // what was begun is taken back even after an interruption
 		return nil, err
 	}
@@ -145,7 +145,7 @@ func setsProjectName(env string) bool {
 func (d *disk) newTargets(files []scaffold.File) (targets []*target, written []string, err error) {
 	var inTheWay []string
 	for _, f := range files {
-		n, err := d.node(f.Path, f.Path == ".gitignore")
+		n, err := d.look(f.Path, f.Path == ".gitignore")
 		if err != nil {
 			return nil, nil, err
 		}
@@ -181,7 +181,7 @@ func (w *writer) takeBack(targets []*target) {
 			_ = w.remove(Change{Path: t.path})
 		default:
 			old := &target{path: t.path, data: t.was.Data, mode: t.was.Mode}
-			_ = (&writer{disk: w.disk}).write(context.Background(), []*target{old})
+			_ = (&writer{disk: w.disk}).write(context.Background(), []*target{old}, nil)
 		}
 	}
 }

@@ -29,6 +29,7 @@ type needs struct {
 	files    []scaffold.File
 	reasons  map[string]string // by path
 	handlers map[string]string // by path: how the definition of the handler in it begins, or empty
+	hashes   map[string]string // by path: of files that stand here without their content
 }
 
 // render works out all files that a project needs.
@@ -65,9 +66,7 @@ func render(cfg *env.Config, md *metadata.Metadata) (needs, error) {
 		return n, err
 	}
 	n.files = append(n.files, scaffold.File{Path: compose.FileName, Data: text, Mode: 0o644, Owner: scaffold.OwnerNself})
-	for _, f := range compose.EnvFiles(cfg) {
-		n.files = append(n.files, scaffold.File{Path: f.Path, Data: f.Data, Mode: 0o600, Owner: scaffold.OwnerDerived})
-	}
+	n.files = append(n.files, environFiles(cfg)...)
 	return n, nil
 }
 

@@ -3,6 +3,7 @@ package build
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/aymanbagabas/go-udiff"
@@ -35,6 +36,11 @@ func (p Plan) Drift() bool {
 		}
 	}
 	return false
+}
+
+// unchanged says that there is nothing to write, remove or decide.
+func (p Plan) unchanged() bool {
+	return !slices.ContainsFunc(p.Changes, func(c Change) bool { return c.Action != Unchanged })
 }
 
 // Counts returns how many files each action concerns.

@@ -19,10 +19,19 @@ func newActionCmd(f *Factory) *cobra.Command {
 	}
 	cmd.AddCommand(
 		newActionNewCmd(f, runActionNew),
+		newActionModifyCmd(f, runActionModify),
+		newActionRemoveCmd(f, runActionRemove),
+		newActionRenameCmd(f, runActionRename),
+		newActionImportCmd(f, runActionImport),
 		newActionListCmd(f, runActionList),
 		newActionShowCmd(f, runActionShow),
 		newActionCheckCmd(f, runActionCheck),
 		newActionTestCmd(f, runActionTest),
+		newActionCallsCmd(f, runActionCalls),
+		newActionReplayCmd(f, runActionReplay),
+		newActionApplyCmd(f, runActionApply),
+		newActionDiffCmd(f, runActionDiff),
+		newActionExportCmd(f, runActionExport),
 	)
 	return cmd
 }

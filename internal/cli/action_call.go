@@ -74,6 +74,7 @@ says otherwise. The exit code is 1 when GraphQL answers errors, or, with --direc
 	cmd.Flags().StringArrayVarP(&opts.Headers, "header", "H", nil, "Send this `'Name: value'` too; repeatable")
 	cmd.Flags().DurationVar(&opts.Timeout, "timeout", defaultCallTimeout, "Give up after this `time`")
 	cmd.Flags().BoolVarP(&opts.Quiet, "quiet", "q", false, "Print the answer only, not the line about the call")
+	_ = cmd.RegisterFlagCompletionFunc("role", f.completeRoles)
 	return cmd
 }
 

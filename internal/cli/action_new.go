@@ -54,7 +54,7 @@ needs, and gets a typed handler to fill in; without --sdl it starts from a small
 already, comments and order included, stays as it is.
 
 --header adds headers to the webhook call: {{NAME}} is an environment variable, {{SESSION_VARIABLES['x-hasura-...']}} a
-session variable.`,
+session variable, and 'X-Request-ID: {{REQUEST_ID}}' the id of the request.`,
 		Example: `  nself action new registerUser --runtime golang
   nself action new createInvoice --sdl invoice.graphql --role user
   echo 'ping(text: String!): String' | nself action new ping --sdl - --header 'X-API-Key: {{API_KEY}}'`,
@@ -134,10 +134,7 @@ func runActionNew(ctx context.Context, opts *actionNewOptions) error {
 		return errdefs.WithHint(err, "the declaration is written; finish with nself build")
 	}
 	printPlan(opts.IO, result.Plan)
-	if unset := unsetVariables(cfg, add.Definition.Headers); len(unset) > 0 {
-		printWarning(opts.IO, fmt.Sprintf("%s: its headers use %s, set nowhere: every call fails until it is",
-			opts.Name, strings.Join(unset, ", ")), "nself config set "+unset[0]+" VALUE")
-	}
+	warnUnset(opts.IO, cfg, opts.Name, add.Definition.Headers)
 	opts.IO.Notef("\nNext: %s, then %s\n", t.Link("nself up"), t.Link("nself action test "+opts.Name+" --input '{...}'"))
 	return nil
 }
@@ -252,7 +249,7 @@ func (o *actionNewOptions) addition(runtime env.Runtime) (metadata.Addition, err
 		return metadata.Addition{}, err
 	}
 	add := metadata.Addition{Definition: definition, Permissions: permissions, Comment: o.Comment}
-	sdl, source, err := o.readSDL()
+	sdl, source, err := readSDL(o.IO, o.WorkDir, o.SDL)
 	if err != nil {
 		return add, err
 	}
@@ -268,6 +265,10 @@ func (o *actionNewOptions) addition(runtime env.Runtime) (metadata.Addition, err
 		if len(o.Roles) == 0 {
 			add.Permissions = known.Permissions
 		}
+		if o.Timeout == 0 {
+			add.Definition.Timeout = known.Definition.Timeout
+		}
+		add.Definition.ForwardClientHeaders = known.Definition.ForwardClientHeaders
 	}
 	if sdl == "" {
 		typ := metadata.Mutation
@@ -293,30 +294,30 @@ func (o *actionNewOptions) addition(runtime env.Runtime) (metadata.Addition, err
 const maxSDLBytes = 1 << 20
 
 // readSDL returns what --sdl names, and how to call it in errors; empty when there is no --sdl.
-func (o *actionNewOptions) readSDL() (sdl, source string, err error) {
-	switch o.SDL {
+func readSDL(streams *ui.Streams, workDir, name string) (sdl, source string, err error) {
+	switch name {
 	case "":
 		return "", "", nil
 	case "-":
-		data, err := io.ReadAll(io.LimitReader(o.IO.In, maxSDLBytes+1))
+		data, err := io.ReadAll(io.LimitReader(streams.In, maxSDLBytes+1))
 		if err != nil {
 			return "", "", fmt.Errorf("read standard input: %w", err)
 		}
 		return checkSDL(data, "standard input")
 	}
-	path := o.SDL
+	path := name
 	if !filepath.IsAbs(path) {
-		path = filepath.Join(o.WorkDir, path)
+		path = filepath.Join(workDir, path)
 	}
 	data, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return "", "", errdefs.WithHint(fmt.Errorf("%w: --sdl %s: there is no such file", errdefs.ErrUsage, o.SDL),
+		return "", "", errdefs.WithHint(fmt.Errorf("%w: --sdl %s: there is no such file", errdefs.ErrUsage, name),
 			"name a file with the action's types, or - for standard input")
 	}
 	if err != nil {
 		return "", "", fmt.Errorf("read --sdl: %w", err)
 	}
-	return checkSDL(data, o.SDL)
+	return checkSDL(data, name)
 }
 
 func checkSDL(data []byte, source string) (string, string, error) {

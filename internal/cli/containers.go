@@ -11,6 +11,7 @@ import (
 	"strings"
 	"syscall"
 
+	"github.com/nself-org/nself/internal/dockerhost"
 	"github.com/nself-org/nself/internal/env"
 	"github.com/nself-org/nself/internal/errdefs"
 	"github.com/nself-org/nself/internal/metadata"
@@ -64,27 +65,18 @@ func (f *Factory) findContainerProgram() string {
 
 // engineLikely looks for signs of a Docker engine without asking one.
 func (f *Factory) engineLikely() error {
-	config := ""
+	if dockerhost.Find(f.getenv).URL == "" {
+		return errors.New("no Docker engine here")
+	}
+	return nil
+}
+
+// getenv reads the environment that the commands were given.
+func (f *Factory) getenv(key string) string {
 	for _, entry := range f.Environ {
-		key, value, _ := strings.Cut(entry, "=")
-		switch key {
-		case "DOCKER_HOST", "DOCKER_CONTEXT":
-			if value != "" {
-				return nil
-			}
-		case "DOCKER_CONFIG":
-			config = value
+		if k, value, _ := strings.Cut(entry, "="); k == key {
+			return value
 		}
 	}
-	if config == "" {
-		if home, err := os.UserHomeDir(); err == nil {
-			config = filepath.Join(home, ".docker")
-		}
-	}
-	for _, sign := range []string{"/var/run/docker.sock", filepath.Join(config, "config.json")} {
-		if _, err := os.Stat(sign); err == nil {
-			return nil
-		}
-	}
-	return errors.New("no Docker engine here")
+	return ""
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/nself-org/nself/internal/doctor"
 	"github.com/nself-org/nself/internal/env"
+	"github.com/nself-org/nself/internal/stack/native"
 	"github.com/nself-org/nself/internal/ui"
 )
 
@@ -16,6 +17,7 @@ type doctorOptions struct {
 	Project func() (string, error)
 	Environ []string
 	JSON    bool
+	Fix     bool
 }
 
 func newDoctorCmd(f *Factory, run func(context.Context, *doctorOptions) error) *cobra.Command {
@@ -25,23 +27,43 @@ func newDoctorCmd(f *Factory, run func(context.Context, *doctorOptions) error) *
 		Short: "Find out what this machine or project lacks",
 		Long: `Look at the programs that the project needs, its ports and who holds them, disk and memory, its files and their
 permissions, its configuration and its metadata. Each finding comes with its fix. Outside of a project the machine alone is
-looked at. The exit code is 4 when something is missing that the project needs.`,
+looked at. Where a Docker engine answers, it is examined too, and, while the project runs, whether Hasura reaches each
+handler from its container, with the hop that fails. The exit code is 4 when something is missing that the project needs.
+
+--fix mends what is wrong within the project: the mode of .env.local, lines that .gitignore lacks, ports that other programs
+hold, generated files that are missing. Programs of the machine are left to you.`,
 		Example: `  nself doctor
+  nself doctor --fix
   nself doctor --json`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return run(cmd.Context(), opts) },
 	}
 	cmd.Flags().BoolVar(&opts.JSON, "json", false, "Print JSON")
+	cmd.Flags().BoolVar(&opts.Fix, "fix", false, "Mend what is wrong within the project")
 	return cmd
 }
 
 func runDoctor(ctx context.Context, opts *doctorOptions) error {
-	in := doctor.Input{Driver: doctor.DriverNative, Environ: opts.Environ}
+	in := doctor.Input{Driver: doctor.DriverAuto, Environ: opts.Environ}
 	if dir, err := opts.Project(); err == nil {
 		in.Dir = dir
+		if native.Running(ctx, dir) {
+			in.Driver = doctor.DriverNative
+		}
 		in.Config, in.Report, _ = env.Load(dir, env.Options{Environ: opts.Environ}) // the report holds what is wrong
 	}
 	findings := doctor.Run(ctx, in)
+	if opts.Fix && in.Dir != "" {
+		done, err := fixProject(ctx, in, findings)
+		for _, what := range done {
+			opts.IO.Notef("%s %s\n", opts.IO.ErrTheme().Good("fixed"), what)
+		}
+		if err != nil {
+			return err
+		}
+		in.Config, in.Report, _ = env.Load(in.Dir, env.Options{Environ: opts.Environ})
+		findings = doctor.Run(ctx, in)
+	}
 	if opts.JSON {
 		if err := opts.IO.JSON(findings); err != nil {
 			return err

@@ -17,6 +17,7 @@ import (
 	"github.com/nself-org/nself/internal/gateway"
 	"github.com/nself-org/nself/internal/metadataapi"
 	"github.com/nself-org/nself/internal/observe"
+	"github.com/nself-org/nself/internal/quickhttp"
 	"github.com/nself-org/nself/internal/worker"
 )
 
@@ -26,6 +27,8 @@ const (
 	// idleTimeout is how long a connection may stand between two requests. It is above the minute after which most load
 	// balancers give a connection up, so that they do it first and not while a request is on its way.
 	idleTimeout = 90 * time.Second
+	// lastAnswers is how long the answers to requests that were cut off may take to be sent.
+	lastAnswers = time.Second
 	// traceFlush is how long the last spans may take to be sent.
 	traceFlush = 3 * time.Second
 	// defaultSource is the name of the source that a database URL stands for.
@@ -112,6 +115,7 @@ func newEngineCore(ctx context.Context, s *engineSettings, open openStore, log *
 		return nil, err
 	}
 	c.engine.MountAPI(c.api)
+	c.engine.CheckHealth(c.api.Healthy)
 	c.worker, err = worker.New(worker.Options{
 		Queue: entries, Call: c.engine.RunAsync, Log: log, Interval: s.FetchInterval, BatchSize: s.FetchBatch,
 		Grace: graceOf(s.Drain),
@@ -151,9 +155,13 @@ func (c *engineCore) Run(ctx context.Context, ln net.Listener) error {
 		Handler: c.engine.Handler(), ReadHeaderTimeout: readHeaderTimeout, IdleTimeout: idleTimeout,
 		ErrorLog: slog.NewLogLogger(c.log.Handler(), slog.LevelWarn),
 	}
+	quick := quickhttp.New(ln, quickhttp.Options{
+		Handler: server.Handler, Paths: []string{"/v1/graphql", "/v1alpha1/graphql"},
+		HeaderTimeout: readHeaderTimeout, IdleTimeout: idleTimeout, Log: c.log,
+	})
 	g, running := errgroup.WithContext(ctx)
 	g.Go(func() error {
-		if err := server.Serve(ln); !errors.Is(err, http.ErrServerClosed) {
+		if err := server.Serve(quick); !errors.Is(err, http.ErrServerClosed) {
 			return fmt.Errorf("serve %s: %w", ln.Addr(), err)
 		}
 		return nil
@@ -162,22 +170,28 @@ func (c *engineCore) Run(ctx context.Context, ln net.Listener) error {
 	g.Go(func() error { return runActions(running, c.engine, c.worker) })
 	g.Go(func() error {
 		<-running.Done()
-		return c.stop(context.WithoutCancel(ctx), server)
+		return c.stop(context.WithoutCancel(ctx), quick, server)
 	})
 	return g.Wait()
 }
 
 // stop takes no new requests and waits for those under way.
-func (c *engineCore) stop(ctx context.Context, server *http.Server) error {
+func (c *engineCore) stop(ctx context.Context, quick *quickhttp.Listener, server *http.Server) error {
 	drain, cancel := context.WithTimeout(ctx, c.drain)
 	defer cancel()
 	err := c.engine.Shutdown(drain)
-	err = errors.Join(err, server.Shutdown(drain))
-	if errors.Is(err, context.DeadlineExceeded) {
-		c.log.WarnContext(ctx, "requests cut off at shutdown", slog.Duration("after", c.drain))
-		return server.Close()
+	err = errors.Join(err, server.Shutdown(drain), quick.Shutdown(drain))
+	if !errors.Is(err, context.DeadlineExceeded) {
+		return err
 	}
-	return err
+	c.log.WarnContext(ctx, "requests cut off at shutdown", slog.Duration("after", c.drain))
+	last, cancelLast := context.WithTimeout(ctx, lastAnswers)
+	defer cancelLast()
+	if errors.Join(server.Shutdown(last), quick.Shutdown(last)) == nil {
+		return nil
+	}
+	quick.Abort()
+	return server.Close()
 }
 
 // Close closes what was opened. Run does it.

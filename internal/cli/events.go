@@ -36,7 +36,11 @@ func (d *eventDisplay) Event(e stack.Event) {
 	case stack.EventNote:
 		d.progress.Print(d.theme.Dim(prefixed(e)))
 	case stack.EventWarning:
-		d.progress.Print(d.theme.Warn("warning: ") + prefixed(e))
+		text := d.theme.Warn("warning: ") + prefixed(e)
+		if e.Hint != "" {
+			text += "\n" + d.theme.Good("    fix: ") + e.Hint
+		}
+		d.progress.Print(text)
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 	"github.com/nself-org/nself/internal/env"
 	"github.com/nself-org/nself/internal/errdefs"
 	"github.com/nself-org/nself/internal/metadata"
+	"github.com/nself-org/nself/internal/stack"
 	"github.com/nself-org/nself/internal/stack/native"
 	"github.com/nself-org/nself/internal/ui"
 )
@@ -127,6 +128,28 @@ func (f *Factory) open(
 		FunctionEnv: functionEnv, Log: f.Log,
 	})
 	return s, nil
+}
+
+// scratch are the servers of nself test.
+type scratch struct{ *native.Scratch }
+
+// Environ is the environment of a runtime's service with these servers.
+func (s scratch) Environ(runtime string) []string { return functionEnv(s.Config, runtime) }
+
+func (f *Factory) testServers(ctx context.Context, cfg *env.Config, report func(stack.Event)) (testServers, error) {
+	s, err := native.NewScratch(ctx, native.ScratchOptions{
+		Config: cfg, Environ: f.Environ, Migrate: migrateProject, Log: f.Log, Report: report,
+	})
+	if err != nil {
+		return nil, err
+	}
+	return scratch{s}, nil
+}
+
+func (f *Factory) testCommand(
+	ctx context.Context, cfg *env.Config, runtime string, args []string, note func(string),
+) (native.TestCommand, error) {
+	return native.TestTools{Dir: cfg.Dir, Environ: f.Environ, Note: note}.Command(ctx, runtime, args)
 }
 
 // choose is what auto means, and why, for a person.

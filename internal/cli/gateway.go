@@ -3,6 +3,7 @@ package cli
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -19,6 +20,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/nself-org/nself/internal/errdefs"
+	"github.com/nself-org/nself/internal/jsonlog"
 	"github.com/nself-org/nself/internal/metadata"
 	"github.com/nself-org/nself/internal/metadataapi"
 	"github.com/nself-org/nself/internal/ui"
@@ -27,6 +29,8 @@ import (
 const (
 	// databaseRetry is the pause between two attempts to reach the database; Hasura's.
 	databaseRetry = time.Second
+	// databaseTimeout bounds one such attempt.
+	databaseTimeout = 30 * time.Second
 	// healthTimeout bounds one health check; container engines give up after 30 s by default.
 	healthTimeout = 5 * time.Second
 )
@@ -72,7 +76,7 @@ func runGateway(ctx context.Context, opts *gatewayOptions) error {
 	if err := errors.Join(err, addressErr); err != nil {
 		return err
 	}
-	log := slog.New(slog.NewJSONHandler(opts.IO.Out, &slog.HandlerOptions{Level: settings.LogLevel}))
+	log := slog.New(jsonlog.New(opts.IO.Out, settings.LogLevel))
 	open, kept, err := opts.store(settings, log)
 	if err != nil {
 		return err
@@ -90,6 +94,7 @@ func runGateway(ctx context.Context, opts *gatewayOptions) error {
 	if settings.Startup {
 		logStartup(ctx, log, settings, ln, kept)
 	}
+	dropStartPages()
 	err = core.Run(ctx, ln)
 	if settings.Startup {
 		log.InfoContext(ctx, "startup", slog.String("event", "stopped"))
@@ -157,7 +162,7 @@ func (o *gatewayOptions) store(s *engineSettings, log *slog.Logger) (open openSt
 		return nil, "", errdefs.As(errdefs.ErrInvalid, err)
 	}
 	return func(ctx context.Context, pool *pgxpool.Pool) (metadataapi.Store, error) {
-		return openMetadata(ctx, pool, retries, log)
+		return openMetadata(ctx, pool, firstMetadata(s), retries, log)
 	}, "database", nil
 }
 
@@ -177,10 +182,24 @@ func metadataFolder(dir string) (string, error) {
 	return dir, nil
 }
 
-// openMetadata makes the metadata's table, as soon as the database answers.
-func openMetadata(ctx context.Context, pool *pgxpool.Pool, retries int, log *slog.Logger) (metadataapi.Store, error) {
+// firstMetadata is the metadata of a database that has none yet: with a database URL there is the source default, as in
+// Hasura.
+func firstMetadata(s *engineSettings) *metadata.Metadata {
+	md := &metadata.Metadata{Version: 3}
+	if s.Database != "" {
+		md.Rest = map[string]json.RawMessage{"sources": metadataapi.DefaultSources("HASURA_GRAPHQL_DATABASE_URL")}
+	}
+	return md
+}
+
+// openMetadata makes the metadata's table, as soon as the database answers. first is stored if there is no metadata.
+func openMetadata(
+	ctx context.Context, pool *pgxpool.Pool, first *metadata.Metadata, retries int, log *slog.Logger,
+) (metadataapi.Store, error) {
 	for attempt := 0; ; attempt++ {
-		store, err := metadataapi.NewPostgresStore(ctx, pool, &metadata.Metadata{Version: 3})
+		within, cancel := context.WithTimeout(ctx, databaseTimeout)
+		store, err := metadataapi.NewPostgresStore(within, pool, first)
+		cancel()
 		if err == nil {
 			return store, nil
 		}
@@ -210,7 +229,8 @@ func newHealthcheckCmd(f *Factory, run func(context.Context, *healthcheckOptions
 		Short: "Ask a running engine whether it is healthy",
 		Long: `Ask the engine on this machine whether it is healthy, for images that have no other program. The exit code is 5 if it
 is not. The port is HASURA_GRAPHQL_SERVER_PORT, 8080 if that is not set.`,
-		Args: cobra.NoArgs,
+		Example: "  nself gateway healthcheck",
+		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if opts.URL == "" {
 				vars := hasuraVariables(cmd.Flags(), f.Environ)

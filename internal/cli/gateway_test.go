@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -24,8 +25,8 @@ import (
 	"github.com/nself-org/nself/internal/ui"
 )
 
-// patience bounds waits on real time; a loaded machine needs it.
-const patience = 30 * time.Second
+// testPatience bounds waits on real time; a loaded machine needs it.
+const testPatience = 30 * time.Second
 
 // TestGatewayFlags holds that a flag wins over its variable, and both over the default.
 func TestGatewayFlags(t *testing.T) {
@@ -145,13 +146,13 @@ func (l *lines) String() string {
 // waitFor polls until text is there.
 func waitFor(t *testing.T, what string, ready func() bool) {
 	t.Helper()
-	deadline := time.After(patience)
+	deadline := time.After(testPatience)
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()
 	for !ready() {
 		select {
 		case <-deadline:
-			t.Fatalf("%s: not after %s", what, patience)
+			t.Fatalf("%s: not after %s", what, testPatience)
 		case <-tick.C:
 		}
 	}
@@ -174,9 +175,7 @@ func startGateway(t *testing.T, vars map[string]string) *gatewayProcess {
 		"HASURA_GRAPHQL_SERVER_PORT": "0", "HASURA_GRAPHQL_SERVER_HOST": "127.0.0.1",
 		"HASURA_GRAPHQL_ADMIN_SECRET": "topsecret", "HASURA_GRAPHQL_SCHEMA_SYNC_POLL_INTERVAL": "20",
 	}
-	for key, value := range vars {
-		all[key] = value
-	}
+	maps.Copy(all, vars)
 	go func() {
 		g.ended <- runGateway(ctx, &gatewayOptions{IO: &ui.Streams{Out: g.log, Err: g.log}, Vars: all})
 	}()
@@ -187,7 +186,7 @@ func startGateway(t *testing.T, vars map[string]string) *gatewayProcess {
 			if err != nil {
 				t.Errorf("run: %v", err)
 			}
-		case <-time.After(patience):
+		case <-time.After(testPatience):
 			t.Error("the gateway does not stop")
 		}
 	})
@@ -220,6 +219,9 @@ func (g *gatewayProcess) ask(t *testing.T, method, path, body string, header ...
 		t.Fatal(err)
 	}
 	defer resp.Body.Close()
+	if resp.StatusCode == http.StatusSwitchingProtocols {
+		return resp.StatusCode, ""
+	}
 	text, err := io.ReadAll(resp.Body)
 	if err != nil {
 		t.Fatal(err)
@@ -328,11 +330,25 @@ func TestGatewayDisabledAPIs(t *testing.T) {
 	}{
 		"only metadata": {
 			map[string]string{"HASURA_GRAPHQL_ENABLED_APIS": "metadata"},
-			map[string]int{"POST /v1/graphql": 404, "POST /v1/metadata": 200, "GET /v1alpha1/config": 404, "GET /metrics": 404, "GET /healthz": 200},
+			map[string]int{
+				"POST /v1/graphql": 404, "POST /v1alpha1/graphql": 404, "POST /v1/graphql/explain": 404, "GET /v1/graphql": 404,
+				"UPGRADE /v1/graphql": 404, "POST /v1/metadata": 200, "POST /v1/query": 200, "GET /v1alpha1/config": 404,
+				"GET /metrics": 404, "GET /v1/metrics": 404, "GET /healthz": 200, "GET /v1/version": 200, "POST /v1alpha1/pg_dump": 404,
+			},
 		},
 		"only graphql and metrics": {
 			map[string]string{"HASURA_GRAPHQL_ENABLED_APIS": "graphql,metrics", "HASURA_GRAPHQL_METRICS_SECRET": "prom"},
-			map[string]int{"POST /v1/graphql": 200, "POST /v1/metadata": 404, "GET /metrics": 200},
+			map[string]int{
+				"POST /v1/graphql": 200, "POST /v1alpha1/graphql": 200, "UPGRADE /v1/graphql": 101, "POST /v1/metadata": 404,
+				"POST /v1/query": 404, "POST /v2/query": 404, "GET /v1alpha1/config": 404, "GET /metrics": 200,
+			},
+		},
+		"only config": {
+			map[string]string{"HASURA_GRAPHQL_ENABLED_APIS": " config , pgdump "},
+			map[string]int{
+				"GET /v1alpha1/config": 200, "POST /v1/graphql": 404, "POST /v1/metadata": 404, "GET /metrics": 404,
+				"POST /v1alpha1/pg_dump": 404, "GET /hasura/healthz": 200,
+			},
 		},
 		"a secret for metrics": {
 			map[string]string{"HASURA_GRAPHQL_METRICS_SECRET": "other"},
@@ -347,15 +363,26 @@ func TestGatewayDisabledAPIs(t *testing.T) {
 			for request, want := range test.want {
 				method, path, _ := strings.Cut(request, " ")
 				body := `{"query":"{ __typename }"}`
-				if path == "/v1/metadata" {
+				if path == "/v1/metadata" || path == "/v1/query" || path == "/v2/query" {
 					body = `{"type":"export_metadata","args":{}}`
 				}
 				header := []string{}
 				if strings.HasSuffix(path, "metrics") {
 					header = []string{"Authorization", "Bearer prom"}
 				}
-				if got, text := g.ask(t, method, path, body, header...); got != want {
+				if method == "UPGRADE" {
+					method, body = http.MethodGet, ""
+					header = []string{
+						"Upgrade", "websocket", "Connection", "Upgrade", "Sec-Websocket-Version", "13",
+						"Sec-Websocket-Key", "dGhlIHNhbXBsZSBub25jZQ==",
+					}
+				}
+				got, text := g.ask(t, method, path, body, header...)
+				if got != want {
 					t.Errorf("%s: got %d %s, want %d", request, got, text, want)
+				}
+				if want == http.StatusNotFound && text != `{"error":"resource does not exist","path":"$","code":"not-found"}` {
+					t.Errorf("%s: got %s", request, text)
 				}
 			}
 		})
@@ -430,6 +457,37 @@ func TestGatewayKeepsMetadata(t *testing.T) {
 	again := startGateway(t, vars)
 	if _, body := again.ask(t, http.MethodPost, "/v1/graphql", result); !strings.Contains(body, "done") {
 		t.Errorf("after a restart: got %s", body)
+	}
+}
+
+// TestGatewayDefaultSource holds that a database URL is the source default of new metadata, and that a database for the
+// metadata alone is none.
+func TestGatewayDefaultSource(t *testing.T) {
+	t.Parallel()
+	const table = `{"type":"bulk","args":[{"type":"run_sql","args":{"sql":"CREATE TABLE IF NOT EXISTS author (id int)"}},` +
+		`{"type":"track_table","args":{"table":"author"}}]}`
+	vars := map[string]string{"HASURA_GRAPHQL_DATABASE_URL": pgtest.Start(t)}
+	g := startGateway(t, vars)
+	if status, body := g.ask(t, http.MethodPost, "/v1/query", table); status != http.StatusOK {
+		t.Errorf("got %d %s", status, body)
+	}
+	g.stop()
+	waitFor(t, "end", func() bool { return strings.Contains(g.log.String(), `"event":"stopped"`) })
+	again := startGateway(t, vars)
+	_, body := again.ask(t, http.MethodPost, "/v1/metadata", `{"type":"export_metadata","args":{}}`)
+	want := `{"version":3,"sources":[{"name":"default","kind":"postgres","tables":[{"table":{"schema":"public","name":"author"}}],` +
+		`"configuration":{"connection_info":{"database_url":{"from_env":"HASURA_GRAPHQL_DATABASE_URL"},` +
+		`"isolation_level":"read-committed","use_prepared_statements":false}}}]}`
+	if diff := cmp.Diff(want, body); diff != "" {
+		t.Errorf("metadata (-want +got):\n%s", diff)
+	}
+
+	alone := startGateway(t, map[string]string{"HASURA_GRAPHQL_METADATA_DATABASE_URL": pgtest.Start(t)})
+	if _, body := alone.ask(t, http.MethodPost, "/v1/metadata", `{"type":"export_metadata","args":{}}`); body != `{"version":3,"sources":[]}` {
+		t.Errorf("got %s", body)
+	}
+	if _, body := alone.ask(t, http.MethodPost, "/v1/metadata", `{"type":"pg_track_table","args":{"table":"author"}}`); !strings.Contains(body, "default") {
+		t.Errorf("got %s", body)
 	}
 }
 

@@ -25,6 +25,7 @@ type initOptions struct {
 	Name     string
 	Runtimes []string
 	Example  bool
+	Wizard   bool
 }
 
 func newInitCmd(f *Factory, run func(context.Context, *initOptions) error) *cobra.Command {
@@ -33,12 +34,13 @@ func newInitCmd(f *Factory, run func(context.Context, *initOptions) error) *cobr
 		Use:   "init [<dir>]",
 		Short: "Make a new project",
 		Long: `Make a new project in a folder, this one when none is named: .env with shared settings, .env.local with generated
-secrets (mode 0600, ignored by git), a Hasura CLI project under hasura/ and its first migration. Nothing is asked.
+secrets (mode 0600, ignored by git), a Hasura CLI project under hasura/ and its first migration. Nothing is asked, except with --wizard.
 
 A folder that holds a project already is refused, and a file that is there already is never overwritten.`,
 		Example: `  nself init shop --runtime golang
   nself init --runtime golang,python --name shop-api
-  nself init demo --runtime golang --example`,
+  nself init demo --runtime golang --example
+  nself init --wizard`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			opts.Dir = "."
@@ -51,11 +53,15 @@ A folder that holds a project already is refused, and a file that is there alrea
 	cmd.Flags().StringSliceVar(&opts.Runtimes, "runtime", nil, "Enable these runtimes: {golang | nestjs | python}, separated by commas")
 	cmd.Flags().StringVar(&opts.Name, "name", "", "Call the project `name` instead of after its folder")
 	cmd.Flags().BoolVar(&opts.Example, "example", false, "Declare the documented actions: "+strings.Join(scaffold.DocumentedNames(), ", "))
+	cmd.Flags().BoolVar(&opts.Wizard, "wizard", false, "Ask for all of this")
 	_ = cmd.RegisterFlagCompletionFunc("runtime", cobra.FixedCompletions(scaffold.RuntimeNames(), cobra.ShellCompDirectiveNoFileComp))
 	return cmd
 }
 
 func runInit(ctx context.Context, opts *initOptions) error {
+	if opts.Wizard {
+		return runWizard(ctx, opts)
+	}
 	dir := opts.Dir
 	if !filepath.IsAbs(dir) {
 		dir = filepath.Join(opts.WorkDir, dir)

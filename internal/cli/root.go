@@ -127,10 +127,10 @@ backend: GraphQL engine, Postgres, Redis, mail catcher and the function services
 			root.AddCommand(c)
 		}
 	}
-	add(groupProject, newInitCmd(f, runInit), newActionCmd(f), newBuildCmd(f, runBuild), newConfigCmd(f))
-	add(groupStack, newUpCmd(f, runUp), newDownCmd(f, runDown), newRestartCmd(f, runRestart), newExecCmd(f, runExec),
+	add(groupProject, newInitCmd(f, runInit), newActionCmd(f), newBuildCmd(f, runBuild), newConfigCmd(f), newEditorCmd(f, runEditor), newUpgradeCmd(f, runUpgrade))
+	add(groupStack, newUpCmd(f, runUp), newDownCmd(f, runDown), newRestartCmd(f, runRestart), newExecCmd(f, runExec), newTestCmd(f, runTest), newDevCmd(f, runDev), newDBCmd(f),
 		newGatewayCmd(f, runGateway))
-	add(groupLook, newStatusCmd(f, runStatus), newLogsCmd(f, runLogs), newURLsCmd(f, runURLs), newDoctorCmd(f, runDoctor), newVersionCmd(f, runVersion))
+	add(groupLook, newStatusCmd(f, runStatus), newLogsCmd(f, runLogs), newURLsCmd(f, runURLs), newDoctorCmd(f, runDoctor), newVersionCmd(f, runVersion), newManCmd(f))
 	root.AddCommand(newSuperviseCmd(f))
 	return root
 }

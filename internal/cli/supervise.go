@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -87,12 +88,22 @@ func savePorts(dir string, ports map[string]int) error {
 	return nil
 }
 
+// storageDir is where function services on this machine keep files. A relative STORAGE_DIR begins at the project.
+func storageDir(cfg *env.Config) string {
+	dir := filepath.FromSlash(cmp.Or(cfg.Functions["STORAGE_DIR"], ".nself/data/storage"))
+	if filepath.IsAbs(dir) {
+		return dir
+	}
+	return filepath.Join(cfg.Dir, dir)
+}
+
 // functionEnv is the environment of a runtime's service, with everything on this machine.
 func functionEnv(cfg *env.Config, runtime string) []string {
 	for _, rt := range cfg.Runtimes() {
 		if rt.Name == runtime {
 			// Containers publish on the loopback address only; a process on this machine must not do more.
-			return append(cfg.FunctionEnv(rt, cfg.LocalEndpoints()), "LISTEN_HOST=127.0.0.1")
+			return append(cfg.FunctionEnv(rt, cfg.LocalEndpoints()),
+				"LISTEN_HOST=127.0.0.1", "STORAGE_DIR="+storageDir(cfg))
 		}
 	}
 	return nil

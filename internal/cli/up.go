@@ -19,17 +19,21 @@ import (
 const defaultWaitTimeout = 2 * time.Minute
 
 type upOptions struct {
-	IO    *ui.Streams
-	Stack func(context.Context, stackChoice) (*openStack, error)
+	IO      *ui.Streams
+	Stack   func(context.Context, stackChoice) (*openStack, error)
+	Environ []string
 
 	Choice stackChoice
+	Renew  renewChoice
 	Attach bool
+	Watch  bool
+	Poll   bool
 	JSON   bool
 	Up     stack.UpOptions
 }
 
 func newUpCmd(f *Factory, run func(context.Context, *upOptions) error) *cobra.Command {
-	opts := &upOptions{IO: f.IO, Stack: f.Stack}
+	opts := &upOptions{IO: f.IO, Stack: f.Stack, Environ: f.Environ, Renew: renewAsk}
 	cmd := &cobra.Command{
 		Use:   "up [<service>...]",
 		Short: "Start the project and wait until it is healthy",
@@ -38,14 +42,24 @@ migrations, load the metadata and print where everything is.
 
 The driver "docker" runs containers, "native" runs processes on this machine; "auto" takes docker where an engine answers.
 A service that does not become healthy in time is reported with its last probe and its last log lines; the others keep
-running and the exit code is 5.`,
+running and the exit code is 5.
+
+With --watch nself stays and renews the services whose files are saved: a service goes on answering until its new version
+is built, and one that does not build is told and left as it is. Saved metadata is built, its diff shown, and loaded.
+Migrations are not applied by themselves. Files are looked at from time to time where the system does not tell of changes,
+and with --poll.`,
 		Example: `  nself up
   nself up golang
+  nself up --watch
   nself up --auto-ports --wait-timeout 5m`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			opts.Up.Services = args
 			if opts.Up.WaitTimeout <= 0 {
 				return fmt.Errorf("%w: --wait-timeout must be above 0, got %s", errdefs.ErrUsage, opts.Up.WaitTimeout)
+			}
+			if opts.Poll && !opts.Watch {
+				return errdefs.WithHint(fmt.Errorf("%w: --poll says how to watch, and nothing is watched", errdefs.ErrUsage),
+					"add --watch")
 			}
 			return run(cmd.Context(), opts)
 		},
@@ -55,6 +69,10 @@ running and the exit code is 5.`,
 	cmd.Flags().DurationVar(&opts.Up.WaitTimeout, "wait-timeout", defaultWaitTimeout, "Give each service this `time` to become healthy")
 	cmd.Flags().BoolVar(&opts.Up.AutoPorts, "auto-ports", false, "Where a port is taken, pick a free one and write it to .env.local")
 	cmd.Flags().BoolVar(&opts.Attach, "attach", false, "Follow the logs afterwards; Ctrl-C stops following, not the project")
+	cmd.Flags().BoolVar(&opts.Watch, "watch", false, "Stay, and renew what is saved; Ctrl-C ends watching, not the project")
+	cmd.Flags().BoolVar(&opts.Poll, "poll", false, "With --watch: look at the files instead of listening, as network folders need")
+	cmd.MarkFlagsMutuallyExclusive("watch", "attach")
+	cmd.Flags().Var(&opts.Renew, "renew", "Start containers anew that have changed since they started: {ask | yes | no}; without a terminal ask means yes")
 	cmd.Flags().BoolVar(&opts.JSON, "json", false, "Print the final status as JSON")
 	return cmd
 }
@@ -67,6 +85,10 @@ func runUp(ctx context.Context, opts *upOptions) error {
 	printWarnings(opts.IO, s.Report)
 	start := time.Now()
 	opts.IO.Notef("%s\n", opts.IO.ErrTheme().Dim(fmt.Sprintf("%s with the %s driver (%s)", s.Config.ProjectName, s.Driver.Name(), s.Why)))
+	if s.Driver.Name() == string(driverDocker) {
+		warnComposeFile(ctx, opts.IO, s.Config, opts.Environ)
+	}
+	opts.Up.Renew = renew(ctx, opts.IO, opts.Renew)
 	show := newEventDisplay(opts.IO)
 	opts.Up.Report = show.Event
 	err = s.Driver.Up(ctx, opts.Up)
@@ -82,6 +104,12 @@ func runUp(ctx context.Context, opts *upOptions) error {
 		if printErr := printReady(opts, status, time.Since(start), err == nil); printErr != nil {
 			return printErr
 		}
+	}
+	if opts.Watch {
+		if err != nil {
+			printError(opts.IO, err)
+		}
+		return followFiles(ctx, opts, s)
 	}
 	if err == nil && opts.Attach {
 		return follow(ctx, opts.IO, s.Driver, stack.LogsOptions{Services: opts.Up.Services, Follow: true, Tail: 1})

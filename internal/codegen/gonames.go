@@ -39,7 +39,7 @@ func goName(name string) string {
 // goFileTaken are files of the template, and last words that make the go command treat a file as a test or as one
 // platform's.
 var (
-	goFileTaken    = []string{"deps", "types_gen", "actions_gen"}
+	goFileTaken    = []string{"deps", "types_gen", "actions_gen", "background", "job_answers"}
 	goFileSuffixes = []string{
 		"test", "aix", "android", "darwin", "dragonfly", "freebsd", "hurd", "illumos", "ios", "js", "linux", "nacl", "netbsd",
 		"openbsd", "plan9", "solaris", "wasip1", "windows", "zos", "386", "amd64", "amd64p32", "arm", "armbe", "arm64",

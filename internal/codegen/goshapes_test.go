@@ -113,7 +113,7 @@ func TestGoShapesCompile(t *testing.T) {
 		write("internal/action/"+name, data)
 	}
 	i := 0
-	for name, sdl := range sorted(shapes) {
+	for name, sdl := range sorted(allShapes()) {
 		i++
 		folder := fmt.Sprintf("s%02d/", i)
 		write(folder+"actions/deps.go", []byte("// Package actions is the shape: "+name+"\npackage actions\n\n"+

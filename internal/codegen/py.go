@@ -2,6 +2,7 @@ package codegen
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"slices"
 	"strconv"
@@ -31,6 +32,9 @@ type PyInput struct {
 	Actions []metadata.Action
 	// Types are the project's custom types; those that no action uses are left out.
 	Types metadata.CustomTypes
+	// Modules names the module in actions/ that has an action's handler, such as "payment", where it is not named like the
+	// action.
+	Modules map[string]string
 }
 
 // Py generates the Python files of one service. It is made by [NewPy] and does not change.
@@ -101,11 +105,13 @@ func (p *Py) Actions() []byte {
 	if len(p.actions) > 0 {
 		b.WriteString("from actions import types_gen as types\n")
 	}
-	b.WriteString("from actions.deps import Deps\n")
+	imports := []string{"from actions.deps import Deps\n"}
 	for _, a := range p.actions {
-		fmt.Fprintf(&b, "from actions.%s import %sHandler\n", pyModule(a.Name), a.name)
+		module := cmp.Or(p.in.Modules[a.Name], pyModule(a.Name))
+		imports = append(imports, pyImport("actions."+module, a.name+"Handler")+"\n")
 	}
-	b.WriteString("from service.action import Action\n\n\n")
+	slices.Sort(imports)
+	b.WriteString(strings.Join(imports, "") + "from service.action import Action\n\n\n")
 	if len(p.actions) == 0 {
 		b.WriteString("def all_actions(_deps: Deps) -> list[Action[Any, Any]]:\n" +
 			"    \"\"\"There are none.\"\"\"\n    return []\n")
@@ -123,13 +129,26 @@ func (p *Py) Actions() []byte {
 	return b.Bytes()
 }
 
-// pyAssign returns a line that ends with a call, with the line breaks of ruff's formatter.
+// pyAssign returns a statement in a function that ends with a call, with the line breaks of ruff's formatter.
 func pyAssign(start string, args ...string) string {
 	flat := strings.Join(args, ", ")
-	if len(start+flat)+len("()") <= pyLine {
+	indent := start[:len(start)-len(strings.TrimLeft(start, " "))]
+	switch {
+	case len(start+flat)+len("()") <= pyLine:
 		return start + "(" + flat + ")"
+	case len(indent+"    "+flat) <= pyLine:
+		return start + "(\n" + indent + "    " + flat + "\n" + indent + ")"
 	}
-	return start + "(\n        " + flat + "\n    )"
+	return start + "(\n" + indent + "    " + strings.Join(args, ",\n"+indent+"    ") + ",\n" + indent + ")"
+}
+
+// pyImport returns the import of one name, with the line breaks of ruff's formatter.
+func pyImport(module, name string) string {
+	flat := "from " + module + " import " + name
+	if len(flat) <= pyLine {
+		return flat
+	}
+	return "from " + module + " import (\n    " + name + ",\n)"
 }
 
 // writePyCall writes a call as an element of a list, with the line breaks of ruff's formatter.

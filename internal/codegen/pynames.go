@@ -22,9 +22,10 @@ var (
 		"model_parametrized_name", "model_post_init", "model_rebuild", "model_validate", "model_validate_json",
 		"model_validate_strings", "bool", "float", "int", "list", "str", "graphql", "pydantic", "typing",
 	}
-	// pyModuleTaken are modules of the template.
+	// pyModuleTaken are modules of the template that are not named like the action which they serve.
 	pyModuleTaken = []string{
-		"deps", "types_gen", "actions_gen", "register_user_mail", "register_user_rules", "verify_email",
+		"accept_invitation", "actions_gen", "bulk_create_users_mail", "deps", "job_answers", "payment", "payment_rules",
+		"register_user_mail", "register_user_rules", "types_gen", "verify_email",
 	}
 )
 

@@ -3,7 +3,6 @@ package codegen
 import (
 	"bytes"
 	"fmt"
-	"maps"
 	"os"
 	"path/filepath"
 	"strings"
@@ -93,8 +92,7 @@ func TestPyShapes(t *testing.T) {
 	for _, name := range []string{"__init__", "action", "calls", "errors", "graphql", "session"} {
 		write(shared("service/"+name+".py"), together, "service", name+".py")
 	}
-	all := maps.Clone(shapes)
-	maps.Copy(all, pyShapes)
+	all := allShapes()
 	var packages []string
 	for name, sdl := range sorted(all) {
 		pkg := fmt.Sprintf("s%02d", len(packages))
@@ -201,6 +199,23 @@ func TestPyFiles(t *testing.T) {
 	} {
 		if got := [2]string{PyFile(tt[0]), PyTestFile(tt[0])}; got != [2]string{tt[1], tt[2]} {
 			t.Errorf("%s: got %q", tt[0], got)
+		}
+	}
+}
+
+// A handler may be in a module that is named otherwise than its action.
+func TestPyModules(t *testing.T) {
+	t.Parallel()
+	actions, types := parse(t, `type Mutation { processPayment: Int registerUser: Int }`)
+	py, err := NewPy(PyInput{Actions: actions, Types: types, Modules: map[string]string{"processPayment": "payment"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{
+		"\nfrom actions.payment import ProcessPaymentHandler\n", "\nfrom actions.register_user import RegisterUserHandler\n",
+	} {
+		if got := string(py.Actions()); !strings.Contains(got, want) {
+			t.Errorf("no %q in\n%s", want, got)
 		}
 	}
 }

@@ -51,14 +51,14 @@ class %[1]sHandler:
         A business rule that fails is an answer; an ActionError becomes a GraphQL error; any other exception is logged
         and hidden from the caller.
         """
-        raise errors.not_implemented(req.action, %[2]q)
-`, signature(a.args.name, out.text), p.in.Dir+"/"+PyFile(a.Name))
+%[2]s
+`, signature(a.args.name, out.text), pyAssign("        raise errors.not_implemented", "req.action", strconv.Quote(p.in.Dir+"/"+PyFile(a.Name))))
 	return b.Bytes()
 }
 
 func (p *Py) stubTest(a pyAction) []byte {
 	imports := []string{
-		"from actions.deps import Deps", fmt.Sprintf("from actions.%s import %sHandler", pyModule(a.Name), a.name),
+		"from actions.deps import Deps", pyImport("actions."+pyModule(a.Name), a.name+"Handler"),
 	}
 	slices.Sort(imports)
 	return fmt.Appendf(nil, `"""What the action %[1]s promises."""

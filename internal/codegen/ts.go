@@ -94,7 +94,7 @@ func NewTS(in TSInput) (*TS, error) {
 }
 
 // tsFileTaken are controllers of the template.
-var tsFileTaken = map[string]bool{"user": true, "verify-email": true}
+var tsFileTaken = map[string]bool{"accept-invitation": true, "user": true, "verify-email": true}
 
 // tsBase is an action's name as file names have it: create-invoice.
 func tsBase(action string) string {

@@ -6,7 +6,6 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
-	"maps"
 	"os"
 	"os/exec"
 	"path"
@@ -153,8 +152,7 @@ func TestTSShapesCompile(t *testing.T) {
 		write("src/common/"+module+".ts", data)
 	}
 	write("check.js", []byte(tsCheck))
-	all := maps.Clone(shapes)
-	maps.Copy(all, tsShapes)
+	all := allShapes()
 	i := 0
 	for name, sdl := range sorted(all) {
 		i++

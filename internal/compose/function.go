@@ -18,6 +18,13 @@ func URLVariable(runtime string) string { return strings.ToUpper(runtime) + "_UR
 // baseImage names the argument of every service's Dockerfile that replaces the image it is built from.
 const baseImage = "BASE_IMAGE"
 
+// Files that services keep are in a volume that all of them share, as they share a folder without containers. Its folder
+// is in their images, so that it belongs to their user.
+const (
+	storageVolume = "storage_data"
+	storageFolder = "/data/storage"
+)
+
 // function returns a function service without its health check, which depends on what its image has.
 func function(cfg *env.Config, rt env.Runtime, l limits) service {
 	c := harden(rt.Name, l)
@@ -35,7 +42,9 @@ func function(cfg *env.Config, rt env.Runtime, l limits) service {
 		"HASURA_GRAPHQL_ENDPOINT": address(hasuraName, hasuraPort) + "/v1/graphql",
 		"PORT":                    strconv.Itoa(rt.Port),
 		"PROJECT_NAME":            cfg.ProjectName,
+		"STORAGE_DIR":             storageFolder,
 	})
+	c.Volumes = []types.ServiceVolumeConfig{named(storageVolume, storageFolder)}
 	c.ExtraHosts = hostGateway()
 	c.Ports = []types.ServicePortConfig{published(rt.Port, rt.Port)}
 	c.DependsOn = needs(postgresName)
@@ -43,7 +52,9 @@ func function(cfg *env.Config, rt env.Runtime, l limits) service {
 		maps.Copy(c.DependsOn, needs(redisName))
 	}
 	c.StopGracePeriod = duration(30 * time.Second)
-	return service{config: c, private: functionPrivate(cfg, rt)}
+	private := functionPrivate(cfg, rt)
+	delete(private, "STORAGE_DIR") // a folder of this machine
+	return service{config: c, volumes: []string{storageVolume}, private: private}
 }
 
 // functionPrivate returns the variables of a function service that are secret, or that the user may set.

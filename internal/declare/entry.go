@@ -6,10 +6,8 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
-	"regexp"
 	"strings"
 
-	"github.com/nself-org/nself/internal/errdefs"
 	"github.com/nself-org/nself/internal/metadata"
 )
 
@@ -20,15 +18,20 @@ type Entry struct {
 	Kind    metadata.ActionKind
 	Roles   []string
 	// Headers are further headers of the webhook call, as "Name: value". {{NAME}} stands for an environment variable,
-	// {{SESSION_VARIABLES['x-hasura-...']}} for a session variable.
+	// {{SESSION_VARIABLES['x-hasura-...']}} for a session variable, and {{REQUEST_ID}} for the id of the request.
 	Headers []string
 	Timeout int // seconds; zero: Hasura's default of 30
+}
+
+// Handler is the URL of an action's handler in the function service of a runtime.
+func Handler(runtime, action string) string {
+	return fmt.Sprintf("{{%s_URL}}/actions/%s", strings.ToUpper(runtime), metadata.Kebab(action))
 }
 
 // Definition returns what actions.yaml says about the handler, and the permissions. Arguments and types come from the SDL.
 func (e Entry) Definition() (metadata.ActionDefinition, []metadata.Permission, error) {
 	d := metadata.ActionDefinition{
-		Handler: fmt.Sprintf("{{%s_URL}}/actions/%s", strings.ToUpper(e.Runtime), metadata.Kebab(e.Name)),
+		Handler: Handler(e.Runtime, e.Name),
 		Headers: []metadata.Header{{Name: "X-Hasura-Admin-Secret", ValueFromEnv: "HASURA_ADMIN_SECRET"}},
 		Kind:    e.Kind, Timeout: e.Timeout,
 	}
@@ -38,11 +41,14 @@ func (e Entry) Definition() (metadata.ActionDefinition, []metadata.Permission, e
 		if err != nil {
 			return d, nil, err
 		}
-		if h.template != "" {
+		switch {
+		case h.forward:
+			forwardRequestID(&d)
+		case h.template != "":
 			add = append(add, [2]string{h.Name, h.template})
-			continue
+		default:
+			d.Headers = append(d.Headers, h.Header)
 		}
-		d.Headers = append(d.Headers, h.Header)
 	}
 	transform, err := requestTransform(add)
 	if err != nil {
@@ -85,53 +91,4 @@ func sessionHeaders() [][2]string {
 		{"X-Hasura-User-Id", `{{$session_variables?['x-hasura-user-id'] ?? ""}}`},
 		{"X-Hasura-Session-Variables", `{{$session_variables}}`},
 	}
-}
-
-// header is one --header: a configured header, or a template of the request transform when it needs the session.
-type header struct {
-	metadata.Header
-	template string
-}
-
-var (
-	headerName     = regexp.MustCompile("^[A-Za-z0-9!#$%&'*+.^_`|~-]+$") // RFC 9110, section 5.6.2: token
-	envReference   = regexp.MustCompile(`^\{\{\s*([A-Za-z_][A-Za-z0-9_]*)\s*\}\}$`)
-	anyReference   = regexp.MustCompile(`\{\{\s*([A-Za-z_][A-Za-z0-9_]*)\s*\}\}`)
-	sessionPattern = regexp.MustCompile(`\{\{\s*SESSION_VARIABLES\[['"]([A-Za-z0-9_-]+)['"]\]\s*\}\}`)
-)
-
-// parseHeader reads "Name: value". A value that is one {{NAME}} becomes value_from_env, {{NAME}} within text stays a
-// template that Hasura resolves, and a session variable makes the header a part of the request transform.
-func parseHeader(text string) (header, error) {
-	name, value, ok := strings.Cut(text, ":")
-	name, value = strings.TrimSpace(name), strings.TrimSpace(value)
-	if !ok || !headerName.MatchString(name) || strings.ContainsAny(value, "\r\n") {
-		return header{}, errdefs.WithHint(fmt.Errorf("%w: header %q is not 'Name: value'", errdefs.ErrUsage, text),
-			"write it as --header 'X-API-Key: {{API_KEY}}'")
-	}
-	h := header{Header: metadata.Header{Name: name}}
-	if sessionPattern.MatchString(value) {
-		rest := sessionPattern.ReplaceAllString(value, "")
-		if env := anyReference.FindString(rest); env != "" {
-			return header{}, errdefs.WithHint(
-				fmt.Errorf("%w: header %q mixes a session variable with the environment variable %s, which Hasura cannot evaluate in one value",
-					errdefs.ErrUsage, name, env), "use two headers")
-		}
-		h.template = sessionPattern.ReplaceAllStringFunc(value, func(ref string) string {
-			variable := strings.ToLower(sessionPattern.FindStringSubmatch(ref)[1])
-			return fmt.Sprintf(`{{$session_variables?['%s'] ?? ""}}`, variable)
-		})
-		return h, nil
-	}
-	if m := envReference.FindStringSubmatch(value); m != nil {
-		if strings.HasPrefix(m[1], "HASURA_GRAPHQL_") {
-			return header{}, errdefs.WithHint(
-				fmt.Errorf("%w: header %q: Hasura lets no header read %s", errdefs.ErrUsage, name, m[1]),
-				"copy the value to a variable of another name")
-		}
-		h.ValueFromEnv = m[1]
-		return h, nil
-	}
-	h.Value = anyReference.ReplaceAllString(value, "{{$1}}") // Hasura takes blanks inside the braces for part of the name
-	return h, nil
 }

@@ -37,6 +37,8 @@ type Finding struct {
 const (
 	DriverDocker = "docker"
 	DriverNative = "native"
+	// DriverAuto is docker where an engine answers, and native elsewhere.
+	DriverAuto = "auto"
 )
 
 // Input is what Run looks at.
@@ -69,6 +71,7 @@ type examiner struct {
 
 	env     map[string]string
 	install installer
+	engine  func() *engineFacts // asked once
 }
 
 // Run makes all checks at the same time and returns their findings in a fixed order: programs, machine, project. It
@@ -87,6 +90,14 @@ func Run(ctx context.Context, in Input) []Finding {
 
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
+	x.engine = sync.OnceValue(func() *engineFacts { return x.askEngine(ctx) })
+	defer func() { x.engine().close() }()
+	if x.Driver == DriverAuto {
+		x.Driver = DriverNative
+		if x.engine().err == nil {
+			x.Driver = DriverDocker
+		}
+	}
 	checks := x.checks()
 	found := make([][]Finding, len(checks))
 	var wg sync.WaitGroup
@@ -117,7 +128,7 @@ func (x *examiner) checks() []check {
 		checks = append(checks, check{"config", checkConfig})
 	}
 	if x.Config != nil {
-		checks = append(checks, check{"ports", checkPorts})
+		checks = append(checks, check{"ports", checkPorts}, check{"handlers", checkHandlers})
 	}
 	return checks
 }

@@ -275,7 +275,7 @@ func TestPorts(t *testing.T) {
 
 func TestHolderFromAProject(t *testing.T) {
 	t.Parallel()
-	x := &examiner{Input: project(t, nil)}
+	x := &examiner{Input: project(t, nil), engine: func() *engineFacts { return &engineFacts{} }}
 	u := usedPort{"redis", "REDIS_PORT", 6379}
 	f := x.conflict(t.Context(), u, &ports.Holder{Project: "/home/a b/shop", PID: 1}, map[int]bool{})
 	if f.Fix != "nself --project '/home/a b/shop' down" {

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/docker/docker/api/types/container"
 	"github.com/shirou/gopsutil/v4/disk"
 	"github.com/shirou/gopsutil/v4/mem"
 
@@ -133,6 +134,8 @@ func checkPorts(ctx context.Context, x *examiner) []Finding {
 			free++
 		case holders[i] != nil && sameDir(holders[i].Project, x.Dir):
 			own++
+		case x.publisher(u.port) != nil && x.publisher(u.port).Labels[projectLabel] == x.Config.ProjectName:
+			own++
 		default:
 			found = append(found, x.conflict(ctx, u, holders[i], taken))
 		}
@@ -153,6 +156,9 @@ func (x *examiner) conflict(ctx context.Context, u usedPort, holder *ports.Holde
 	if holder != nil {
 		who = holder.String()
 	}
+	if c := x.publisher(u.port); c != nil {
+		return x.publishedConflict(u, c)
+	}
 	f.Detail = fmt.Sprintf("%s: port %d is held by %s", u.service, u.port, who)
 	if x.Driver == DriverDocker && holder != nil && strings.HasPrefix(holder.Name, "docker-proxy") {
 		f.Level = Warn // most likely this project's own container
@@ -166,6 +172,25 @@ func (x *examiner) conflict(ctx context.Context, u usedPort, holder *ports.Holde
 	if other, err := ports.Free(ctx, u.port, taken); err == nil {
 		taken[other] = true
 		f.Fix = fmt.Sprintf("nself config set %s %d", u.key, other)
+	}
+	return f
+}
+
+// publishedConflict is a port that a container of something else publishes.
+func (x *examiner) publishedConflict(u usedPort, c *container.Summary) Finding {
+	name := c.ID
+	if len(c.Names) > 0 {
+		name = strings.TrimPrefix(c.Names[0], "/")
+	}
+	f := Finding{Check: "port " + strconv.Itoa(u.port), Level: Fail, Fix: "docker stop " + name}
+	f.Detail = fmt.Sprintf("%s: port %d is held by the container %s", u.service, u.port, name)
+	if project := c.Labels[projectLabel]; project != "" {
+		f.Detail += " of the project " + project
+	}
+	if dir := c.Labels[folderLabel]; dir != "" {
+		if _, err := os.Stat(filepath.Join(dir, "hasura", "config.yaml")); err == nil {
+			f.Fix = "nself --project " + quote(dir) + " down"
+		}
 	}
 	return f
 }

@@ -2,16 +2,10 @@ package doctor
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
-	"runtime"
 	"slices"
-	"strings"
-	"time"
-
-	"github.com/docker/docker/client"
 )
 
 // minPostgres is the oldest major version that is still maintained.
@@ -106,71 +100,6 @@ func checkRedis(ctx context.Context, x *examiner) []Finding {
 		return broken("redis", path, err, install)
 	}
 	return one("redis", OK, fmt.Sprintf("redis-server %s at %s", version(out), path), "")
-}
-
-const (
-	// dockerTimeout is for an engine on this machine, which answers in milliseconds or not at all.
-	dockerTimeout = 400 * time.Millisecond
-	// minDocker is the oldest engine that the docker driver is known to work with.
-	minDocker = "20.10"
-)
-
-func checkDocker(ctx context.Context, x *examiner) []Finding {
-	unreachable := OK
-	if x.Driver == DriverDocker {
-		unreachable = Fail
-	}
-	host := x.env[client.EnvOverrideHost]
-	if strings.HasPrefix(host, "ssh://") {
-		return one("docker", Warn, "DOCKER_HOST="+host+": engines over ssh are not examined", "docker version")
-	}
-	cli, err := client.NewClientWithOpts(x.dockerOptions(host)...)
-	if err != nil {
-		return one("docker", atLeastWarn(unreachable), fmt.Sprintf("the environment describes no engine: %v", err), "unset DOCKER_HOST")
-	}
-	defer cli.Close()
-	ctx, cancel := context.WithTimeout(ctx, dockerTimeout)
-	defer cancel()
-	v, err := cli.ServerVersion(ctx)
-	switch {
-	case errors.Is(err, os.ErrPermission) || err != nil && strings.Contains(err.Error(), "permission denied"):
-		return one("docker", atLeastWarn(unreachable), "this user may not talk to the engine at "+cli.DaemonHost(),
-			"sudo usermod -aG docker $USER && newgrp docker")
-	case err != nil && unreachable == OK:
-		return one("docker", OK, "no engine answers at "+cli.DaemonHost()+"; the native driver does without", "")
-	case err != nil:
-		return one("docker", Fail, "no engine answers at "+cli.DaemonHost(), x.startDocker())
-	case older(version(v.Version), minDocker):
-		return one("docker", Warn, fmt.Sprintf("engine %s at %s is older than %s", v.Version, cli.DaemonHost(), minDocker),
-			open("https://docs.docker.com/engine/install/"))
-	}
-	return one("docker", OK, fmt.Sprintf("engine %s at %s", v.Version, cli.DaemonHost()), "")
-}
-
-// dockerOptions are those of client.FromEnv, for the environment under examination.
-func (x *examiner) dockerOptions(host string) []client.Opt {
-	opts := []client.Opt{client.WithAPIVersionNegotiation()}
-	if dir := x.env[client.EnvOverrideCertPath]; dir != "" {
-		opts = append(opts, client.WithTLSClientConfig(
-			filepath.Join(dir, "ca.pem"), filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")))
-	}
-	if host != "" {
-		opts = append(opts, client.WithHost(host))
-	}
-	return opts
-}
-
-func (x *examiner) startDocker() string {
-	switch {
-	case x.env[client.EnvOverrideHost] != "":
-		return "unset DOCKER_HOST"
-	case runtime.GOOS == "darwin":
-		return "open -a Docker"
-	case x.has("dockerd"):
-		return x.install.sudo + "systemctl start docker"
-	}
-	return x.install.command(packages{"apt-get": "docker.io", "dnf": "docker", "apk": "docker", "pacman": "docker"},
-		open("https://docs.docker.com/engine/install/"))
 }
 
 func (x *examiner) has(program string) bool {

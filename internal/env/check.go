@@ -1,6 +1,7 @@
 package env
 
 import (
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"net/mail"
@@ -195,6 +196,15 @@ func checkAddress(text string) string {
 func checkMinioPassword(text string) string {
 	if len(text) < 8 {
 		return fmt.Sprintf("has %d characters, MinIO wants 8 or more", len(text))
+	}
+	return ""
+}
+
+// checkEncryptionKey takes both alphabets of base64, with padding or without.
+func checkEncryptionKey(text string) string {
+	plain := strings.NewReplacer("-", "+", "_", "/", "=", "").Replace(text)
+	if key, err := base64.RawStdEncoding.DecodeString(plain); err != nil || len(key) != 32 {
+		return "is not 32 bytes in base64"
 	}
 	return ""
 }

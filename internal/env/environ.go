@@ -134,6 +134,7 @@ func (c *Config) EngineEnv(ep Endpoints) map[string]string {
 	maps.Copy(vars, c.Functions)
 	maps.Copy(vars, c.Hasura.Extra)
 	delete(vars, "PORT")
+	delete(vars, "ENCRYPTION_KEY") // metadata has no use for it, and a header that named it would give it away
 	database := c.DatabaseURL(ep.Postgres).Reveal()
 	maps.Copy(vars, map[string]string{
 		"HASURA_ADMIN_SECRET":                  c.Hasura.AdminSecret.Reveal(),

@@ -203,6 +203,10 @@ func storageKeys() []Key {
 			Name: "S3_ENDPOINT", Group: GroupStorage, Kind: KindURL, Pass: true, Default: "MinIO when it is enabled",
 			Doc: "S3-compatible store of function services; empty: the local disk", fallback: func(*Config) string { return "" },
 		},
+		{
+			Name: "STORAGE_DIR", Group: GroupStorage, Kind: KindText, Pass: true, Default: ".nself/data/storage, or a volume",
+			Doc: "Folder where function services keep files when there is no S3_ENDPOINT",
+		},
 		{Name: "S3_BUCKET", Group: GroupStorage, Kind: KindText, Pass: true, Doc: "Bucket in S3_ENDPOINT"},
 		{Name: "S3_REGION", Group: GroupStorage, Kind: KindText, Pass: true, Doc: "Region of S3_BUCKET"},
 		{Name: "S3_ACCESS_KEY", Group: GroupStorage, Kind: KindText, Secret: true, Pass: true, Doc: "Login at S3_ENDPOINT"},
@@ -261,6 +265,11 @@ func functionKeys() []Key {
 					}
 				}
 			},
+		},
+		Key{
+			Name: "ENCRYPTION_KEY", Group: GroupFunctions, Kind: KindText, Secret: true, Pass: true,
+			Doc: "Encrypts what function services must be able to read again, such as keys of a user's CRM; data that is " +
+				"encrypted is lost with it", Rule: "32 bytes in base64", check: checkEncryptionKey,
 		},
 		Key{
 			Name: "RATE_LIMIT_POINTS", Group: GroupFunctions, Kind: KindNumber, Default: "5", Pass: true,

@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"context"
 	"errors"
 	"log/slog"
 	"maps"
@@ -83,13 +84,29 @@ func (x *exchange) enqueue(p *plan) *action.Error {
 				entry.Header, entry.Host = x.header, x.host
 			}
 			var err error
-			if id, err = x.engine.opt.ActionLog.Create(x.ctx, entry); err != nil {
+			if id, err = x.createEntry(x.ctx, entry); err != nil {
 				return x.logFailed(err)
 			}
 		}
 		x.ids = append(x.ids, id)
 	}
 	return nil
+}
+
+// actionLogTimeout bounds one question to the action log. A database that is gone says so at once; one that hangs, or is
+// behind a network that swallows everything, would hold clients up for as long as they have patience.
+const actionLogTimeout = 10 * time.Second
+
+func (x *exchange) createEntry(ctx context.Context, entry actionlog.NewEntry) (id string, err error) {
+	ctx, cancel := context.WithTimeout(ctx, actionLogTimeout)
+	defer cancel()
+	return x.engine.opt.ActionLog.Create(ctx, entry)
+}
+
+func (x *exchange) readEntry(ctx context.Context, id string) (actionlog.Entry, error) {
+	ctx, cancel := context.WithTimeout(ctx, actionLogTimeout)
+	defer cancel()
+	return x.engine.opt.ActionLog.Get(ctx, id)
 }
 
 // logFailed words a failure of the action log; the reason goes to our own log.
@@ -118,7 +135,7 @@ func (x *exchange) result(f *plannedField, input []byte) *action.Error {
 
 // appendEntry appends what was selected of the entry id. final tells that it will not change any more, or is not there.
 func (x *exchange) appendEntry(dst []byte, f *plannedField, id string) (out []byte, final bool, err *action.Error) {
-	entry, failure := x.engine.opt.ActionLog.Get(x.ctx, id)
+	entry, failure := x.readEntry(x.ctx, id)
 	if failure == nil && entry.Action != f.action.Name {
 		failure = actionlog.ErrNotFound // a permission on one action shows nothing of another
 	}

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -397,6 +398,36 @@ func TestAsyncWithoutDatabase(t *testing.T) {
 	}
 }
 
+// hangingLog is a log whose database does not answer.
+type hangingLog struct{ actionlog.Log }
+
+func (hangingLog) Create(ctx context.Context, _ actionlog.NewEntry) (string, error) {
+	<-ctx.Done()
+	return "", ctx.Err()
+}
+
+func (hangingLog) Get(ctx context.Context, _ string) (actionlog.Entry, error) {
+	<-ctx.Done()
+	return actionlog.Entry{}, ctx.Err()
+}
+
+// TestAsyncHangingDatabase holds that a database that does not answer holds no client up for longer than a while.
+func TestAsyncHangingDatabase(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		e := newEngine(t, Options{ActionLog: hangingLog{}}, asyncShop("http://127.0.0.1:1"))
+		for _, text := range []string{`mutation { placeOrder(items: []) }`, resultQuery("b5f2f5f0-1111-4222-8333-444444444444")} {
+			began := time.Now()
+			if message, code, _ := firstError(t, query(t, e, "", text, "")); message != "database query error" || code != "unexpected" {
+				t.Errorf("got %s, %s", message, code)
+			}
+			if took := time.Since(began); took != actionLogTimeout {
+				t.Errorf("it took %s", took)
+			}
+		}
+	})
+}
+
 // TestAsyncWanted holds that a worker is asked for by the first asynchronous action.
 func TestAsyncWanted(t *testing.T) {
 	t.Parallel()
@@ -535,7 +566,9 @@ func TestSubscription(t *testing.T) {
 		< {"type":"complete","id":"1"}`)
 	waiting := dialSocket(t, url, "graphql-ws", nil)
 	waiting.play(initLegacy + "\n> " + subscribe(id) + "\n< " + pending)
-	if _, err := e.Load(asyncShop("http://127.0.0.1:1")); err != nil {
+	md := asyncShop("http://127.0.0.1:1")
+	md.Actions[0].Comment = "another one"
+	if _, err := e.Load(md); err != nil {
 		t.Fatal(err)
 	}
 	waiting.play(`close 1012 the metadata has changed`)

@@ -19,27 +19,18 @@ func (e *Engine) Async() <-chan struct{} { return e.async }
 
 // RunAsync calls the handler of an entry of the action log and returns how that ended; a worker is to call it. The call
 // is the one of a synchronous action with what the entry holds, and the entry's id in the header [actionlog.IDHeader].
-// When ctx ends RunAsync returns a failure at once; a call under way goes on until its own timeout. After
-// [Engine.Shutdown] a call that gets no answer is no failure of the action: RunAsync waits for the end of ctx then.
-func (e *Engine) RunAsync(ctx context.Context, c actionlog.Claim) actionlog.Outcome {
-	ended := make(chan actionlog.Outcome, 1)
-	go func() {
-		defer func() {
-			if cause := recover(); cause != nil {
-				e.log.ErrorContext(ctx, "asynchronous action panicked", slog.String("action", c.Action),
-					slog.String("action_id", c.ID), slog.String("cause", fmt.Sprint(cause)),
-					slog.String("stack", string(debug.Stack())))
-				ended <- failed(&action.Error{Code: action.CodeUnexpected, Message: "internal error"})
-			}
-		}()
-		ended <- e.runEntry(ctx, &c)
+// When ctx ends the call is cut off and RunAsync returns a failure. After [Engine.Shutdown] a call that gets no answer is
+// no failure of the action: RunAsync waits for the end of ctx then.
+func (e *Engine) RunAsync(ctx context.Context, c actionlog.Claim) (outcome actionlog.Outcome) {
+	defer func() {
+		if cause := recover(); cause != nil {
+			e.log.ErrorContext(ctx, "asynchronous action panicked", slog.String("action", c.Action),
+				slog.String("action_id", c.ID), slog.String("cause", fmt.Sprint(cause)),
+				slog.String("stack", string(debug.Stack())))
+			outcome = failed(&action.Error{Code: action.CodeUnexpected, Message: "internal error"})
+		}
 	}()
-	select {
-	case outcome := <-ended:
-		return outcome
-	case <-ctx.Done():
-		return failed(&action.Error{Code: action.CodeUnexpected, Message: "the call was given up"})
-	}
+	return e.runEntry(ctx, &c)
 }
 
 // runEntry calls the handler and judges the answer as that of a synchronous action; the whole answer is kept.
@@ -58,7 +49,7 @@ func (e *Engine) runEntry(ctx context.Context, c *actionlog.Claim) actionlog.Out
 		e.work.Put(wk)
 	}()
 	x := exchange{
-		engine: e, ctx: ctx, header: c.Header, host: c.Host, requestID: cmp.Or(c.Header.Get("X-Request-Id"), c.ID),
+		engine: e, ctx: ctx, calling: ctx, header: c.Header, host: c.Host, requestID: cmp.Or(c.Header.Get("X-Request-Id"), c.ID),
 		actionID: c.ID,
 		session:  auth.Session{Vars: c.Session}, noCookies: true, work: wk,
 	}
@@ -71,6 +62,9 @@ func (e *Engine) runEntry(ctx context.Context, c *actionlog.Claim) actionlog.Out
 			f.selection = &action.Selection{Object: base} // validation needs the type and selects nothing
 		}
 		_, err = x.interpret(&f, d.response.Status, d.body, d)
+	}
+	if e.opt.Recorder != nil {
+		x.record(d, err)
 	}
 	if err != nil {
 		if d.unanswered && e.draining.Load() {

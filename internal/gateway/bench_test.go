@@ -2,7 +2,9 @@ package gateway
 
 import (
 	"bufio"
+	"encoding/json"
 	"fmt"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -10,6 +12,7 @@ import (
 	"net/url"
 	"os"
 	"os/exec"
+	"runtime"
 	"strconv"
 	"strings"
 	"sync"
@@ -18,6 +21,8 @@ import (
 	"time"
 
 	"github.com/valyala/fasthttp"
+
+	"github.com/nself-org/nself/internal/metadata"
 )
 
 // The benchmarks compare the CPU time that one process spends on a request: the gateway, which parses, checks, calls
@@ -151,9 +156,15 @@ func measure(b *testing.B, path string, handler http.Handler) {
 	b.ReportMetric(float64(cpuTime(b)-before)/float64(b.N), "cpu-ns/op")
 }
 
+// BenchmarkGateway writes its log, as a running gateway does.
 func BenchmarkGateway(b *testing.B) {
 	_, receive := helper(b, "handler")
-	e := newEngine(b, Options{}, shop("http://"+receive()))
+	nowhere, err := os.OpenFile(os.DevNull, os.O_WRONLY, 0)
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer nowhere.Close()
+	e := newEngine(b, Options{Log: slog.New(slog.NewJSONHandler(nowhere, nil))}, shop("http://"+receive()))
 	measure(b, "/v1/graphql", e.Handler())
 }
 
@@ -178,4 +189,45 @@ func benchProxy(b *testing.B, transport http.RoundTripper) {
 		Rewrite:   func(r *httputil.ProxyRequest) { r.SetURL(target) },
 		Transport: transport,
 	})
+}
+
+// BenchmarkStage makes a snapshot of 10,000 actions with types of their own, and reports what it keeps.
+func BenchmarkStage(b *testing.B) {
+	const actions = 10000
+	md := &metadata.Metadata{Version: 3}
+	transform := json.RawMessage(`{"version":2,"template_engine":"Kriti","request_headers":{"add_headers":` +
+		`{"X-Role":"{{$session_variables['x-hasura-role']}}"}}}`)
+	for i := range actions {
+		n := strconv.Itoa(i)
+		text := []metadata.Field{{Name: "id", Type: "uuid!"}, {Name: "email", Type: "String!"}, {Name: "name", Type: "String"}}
+		md.CustomTypes.InputObjects = append(md.CustomTypes.InputObjects, metadata.InputObject{Name: "In" + n, Fields: text})
+		md.CustomTypes.Objects = append(md.CustomTypes.Objects, metadata.Object{Name: "Out" + n, Fields: text})
+		md.Actions = append(md.Actions, metadata.Action{
+			Name: "act" + n, Permissions: []metadata.Permission{{Role: "user"}},
+			Definition: metadata.ActionDefinition{
+				Handler: "http://localhost:3003/actions/act" + n, OutputType: "Out" + n, RequestTransform: transform,
+				Arguments: []metadata.Argument{{Name: "input", Type: "In" + n + "!"}},
+				Headers:   []metadata.Header{{Name: "X-Secret", Value: "s"}},
+			},
+		})
+	}
+	e := newEngine(b, Options{}, &metadata.Metadata{Version: 3})
+	for b.Loop() {
+		if _, err := e.Load(md); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.StopTimer()
+	held := func() uint64 {
+		var m runtime.MemStats
+		runtime.GC()
+		runtime.ReadMemStats(&m)
+		return m.HeapAlloc
+	}
+	with := held()
+	if _, err := e.Load(&metadata.Metadata{Version: 3}); err != nil {
+		b.Fatal(err)
+	}
+	b.ReportMetric(float64(with-held())/actions, "held-B/action")
+	runtime.KeepAlive(md)
 }

@@ -192,9 +192,9 @@ func TestCallFailures(t *testing.T) {
 	cases := map[string]struct{ url, message string }{
 		"refused": {refused.URL + "/p/q?x=1", "Connection failure: "},
 		"slow":    {slow, "Response timeout"},
-		"huge":    {huge, "Connection failure: response body is too large"},
-		"bomb":    {bomb, "Connection failure: response body is too large"},
-		"dropped": {dropped, "Connection failure: "},
+		"huge":    {huge, "Response body too large. limit: 1000"},
+		"bomb":    {bomb, "Response body too large. limit: 1000"},
+		"dropped": {dropped, "No response data received"},
 		"no host": {"http://no-such-host.invalid", "Connection failure: "},
 	}
 	for name, c := range cases {

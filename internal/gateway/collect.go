@@ -31,22 +31,19 @@ type compiler struct {
 
 // collect puts the fields of one object in order: fragments spread, conditions applied, equal response names merged.
 func (c *compiler) collect(typeName string, sets []ast.SelectionSet) ([]*mergedField, *action.Error) {
-	var fields []*mergedField
+	var fields mergedFields
 	for _, set := range sets {
-		var err *action.Error
-		if fields, err = c.collectSet(fields, typeName, set); err != nil {
+		if err := c.collectSet(&fields, typeName, set); err != nil {
 			return nil, err
 		}
 	}
-	return fields, nil
+	return fields.list, nil
 }
 
-func (c *compiler) collectSet(
-	fields []*mergedField, typeName string, set ast.SelectionSet,
-) ([]*mergedField, *action.Error) {
+func (c *compiler) collectSet(fields *mergedFields, typeName string, set ast.SelectionSet) *action.Error {
 	for _, s := range set {
 		if c.count++; c.count > maxSelections {
-			return nil, invalid("the query selects too many fields")
+			return invalid("the query selects too many fields")
 		}
 		var (
 			err     *action.Error
@@ -57,10 +54,10 @@ func (c *compiler) collectSet(
 		switch s := s.(type) {
 		case *ast.Field:
 			if keep, err = c.included(s.Directives, "a field"); err == nil && keep {
-				fields, err = c.merge(fields, s)
+				err = fields.merge(s)
 			}
 			if err != nil {
-				return nil, err
+				return err
 			}
 			continue
 		case *ast.InlineFragment:
@@ -75,40 +72,68 @@ func (c *compiler) collectSet(
 			inner = f.SelectionSet
 		}
 		if err != nil {
-			return nil, err
+			return err
 		}
 		if keep && applies {
-			if fields, err = c.collectSet(fields, typeName, inner); err != nil {
-				return nil, err
+			if err := c.collectSet(fields, typeName, inner); err != nil {
+				return err
 			}
 		}
 	}
-	return fields, nil
+	return nil
+}
+
+// mergedFields are the fields of a selection set in order. The zero value has none.
+type mergedFields struct {
+	list   []*mergedField
+	byName map[string]*mergedField // by response name; nil while there are few
+}
+
+// fewFields is how many are found faster by looking at each.
+const fewFields = 16
+
+func (m *mergedFields) find(alias string) *mergedField {
+	if m.byName != nil {
+		return m.byName[alias]
+	}
+	for _, known := range m.list {
+		if known.Alias == alias {
+			return known
+		}
+	}
+	return nil
+}
+
+func (m *mergedFields) add(f *mergedField) {
+	m.list = append(m.list, f)
+	if m.byName == nil && len(m.list) > fewFields {
+		m.byName = make(map[string]*mergedField, 4*fewFields)
+		for _, known := range m.list {
+			m.byName[known.Alias] = known
+		}
+	}
+	if m.byName != nil {
+		m.byName[f.Alias] = f
+	}
 }
 
 // merge adds a field, or joins it with one of the same response name, which must be the same field.
-func (c *compiler) merge(fields []*mergedField, f *ast.Field) ([]*mergedField, *action.Error) {
-	for _, known := range fields {
-		if known.Alias != f.Alias {
-			continue
-		}
-		if known.Name != f.Name {
-			return nil, invalid("selection of both '" + known.Name + "' and '" + f.Name +
-				"' specify the same response name, '" + f.Alias + "'")
-		}
-		if !sameArguments(known.Arguments, f.Arguments) {
-			return nil, invalid("inconsistent arguments between multiple selections of field '" + f.Name + "'")
-		}
-		if len(f.SelectionSet) > 0 {
-			known.sets = append(known.sets, f.SelectionSet)
-		}
-		return fields, nil
+func (m *mergedFields) merge(f *ast.Field) *action.Error {
+	known := m.find(f.Alias)
+	switch {
+	case known == nil:
+		known = &mergedField{Field: f}
+		m.add(known)
+	case known.Name != f.Name:
+		return invalid("selection of both '" + known.Name + "' and '" + f.Name +
+			"' specify the same response name, '" + f.Alias + "'")
+	case !sameArguments(known.Arguments, f.Arguments):
+		return invalid("inconsistent arguments between multiple selections of field '" + f.Name + "'")
 	}
-	m := &mergedField{Field: f}
 	if len(f.SelectionSet) > 0 {
-		m.sets = []ast.SelectionSet{f.SelectionSet}
+		known.sets = append(known.sets, f.SelectionSet)
 	}
-	return append(fields, m), nil
+	return nil
 }
 
 // sameArguments compares arguments regardless of order.

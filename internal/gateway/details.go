@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/http"
 	"strconv"
+	"time"
 
 	"github.com/nself-org/nself/internal/action"
 	"github.com/nself-org/nself/internal/transform"
@@ -20,6 +21,7 @@ type callDetails struct {
 	response    *webhook.Response
 	body        []byte // of the response, transformed
 	unanswered  bool   // the handler could not be reached, or the connection broke
+	took        time.Duration
 }
 
 // with attaches the details to err. cause is JSON.

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/coder/websocket"
 
@@ -26,7 +27,8 @@ type Engine struct {
 	gzip    compressors
 	async   chan struct{} // closed by the first snapshot with an asynchronous action
 	wanted  sync.Once
-	api     atomic.Pointer[http.Handler] // nil until MountAPI
+	api     atomic.Pointer[http.Handler]                // nil until MountAPI
+	healthy atomic.Pointer[func(context.Context) error] // nil until CheckHealth
 
 	sockets  sockets
 	draining atomic.Bool
@@ -90,9 +92,12 @@ func (e *Engine) leave() {
 	}
 }
 
+// abortWait is how long requests may take to end after their calls were cut off. They have nothing left to wait for.
+const abortWait = time.Second
+
 // Shutdown refuses new requests with status 503, closes WebSockets as they have no query or mutation under way, and waits
-// for what is under way, until ctx ends; then it cuts the WebSockets off. It is the owner's task to shut the HTTP server
-// down.
+// for what is under way, until ctx ends; then it cuts off the calls of handlers and the WebSockets. It is the owner's task
+// to shut the HTTP server down.
 func (e *Engine) Shutdown(ctx context.Context) error {
 	e.draining.Store(true)
 	e.sockets.shutdown(socketClose{websocket.StatusServiceRestart, "the server is shutting down"})
@@ -101,6 +106,13 @@ func (e *Engine) Shutdown(ctx context.Context) error {
 	select {
 	case <-e.idle:
 	case <-ctx.Done():
+		e.client.Abort()
+		timer := time.NewTimer(abortWait)
+		defer timer.Stop()
+		select {
+		case <-e.idle:
+		case <-timer.C:
+		}
 	}
 	if err := e.sockets.wait(ctx); err != nil {
 		return err

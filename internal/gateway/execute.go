@@ -4,7 +4,6 @@ import (
 	"context"
 	"log/slog"
 	"net/http"
-	"slices"
 	"time"
 
 	"github.com/nself-org/nself/internal/action"
@@ -45,8 +44,11 @@ func (w *work) reset() {
 // exchange is one HTTP request on a GraphQL endpoint, one operation on a WebSocket, or one call of an asynchronous
 // action.
 type exchange struct {
-	engine    *Engine
-	ctx       context.Context //nolint:containedctx // an exchange lives as long as the request that it stands for
+	engine *Engine
+	ctx    context.Context //nolint:containedctx // an exchange lives as long as the request that it stands for
+	// calling ends calls of handlers before their timeout. A client that goes away does not, as in Hasura: the handler may
+	// be in the middle of it. A worker does that has to give an asynchronous action up.
+	calling   context.Context //nolint:containedctx // as ctx
 	header    http.Header     // of the client
 	host      string          // of the client
 	session   auth.Session
@@ -127,7 +129,11 @@ func (x *exchange) execute(op *operation, p *plan) *action.Error {
 		}
 		x.out = append(x.out, f.key...)
 		to := x.ends[i]
-		if err := x.field(op, f, i, x.inputs[from:to]); err != nil {
+		err := x.field(op, f, i, x.inputs[from:to])
+		if err == nil && len(x.out) > x.maxAnswer() {
+			err = answerTooLarge()
+		}
+		if err != nil {
 			x.out = x.out[:start]
 			return err
 		}
@@ -173,7 +179,7 @@ func (x *exchange) field(op *operation, f *plannedField, i int, input []byte) *a
 		return x.call(op, f, input)
 	case f.meta != nil:
 		var err *action.Error
-		x.out, err = f.meta.append(x.out, x.schema.introspection(), x.scope)
+		x.out, err = f.meta.append(x.out, x.schema.introspection(), x.scope, x.maxAnswer())
 		return err
 	default:
 		x.out = append(x.out, f.constant...)
@@ -188,10 +194,13 @@ func (x *exchange) call(op *operation, f *plannedField, input []byte) *action.Er
 	}}
 	err := x.ask(details)
 	defer details.response.Release()
-	if err != nil {
-		return err
+	if err == nil {
+		x.out, err = x.interpret(f, details.response.Status, details.body, details)
 	}
-	if x.out, err = x.interpret(f, details.response.Status, details.body, details); err != nil {
+	if x.engine.opt.Recorder != nil {
+		x.record(details, err)
+	}
+	if err != nil {
 		return err
 	}
 	if !f.action.Query && !x.noCookies {
@@ -227,8 +236,9 @@ func (x *exchange) ask(d *callDetails) *action.Error {
 		}
 	}
 	began := x.engine.opt.now()
-	resp, callErr := x.engine.client.Do(req)
+	resp, callErr := x.engine.client.Do(x.calling, req)
 	took := x.engine.opt.now().Sub(began)
+	d.took = took
 	a.observer.Call(answerStatus(resp, callErr), took)
 	span.endCall(resp, callErr)
 	x.logCall(a, resp, callErr, took)
@@ -294,8 +304,8 @@ func (x *exchange) logCall(a *boundAction, resp *webhook.Response, callErr error
 	}
 	if callErr != nil {
 		attrs[4] = slog.String("error", callErr.Error())
-		x.engine.log.LogAttrs(ctx, level, "webhook-log", attrs[:]...)
+		x.engine.line(ctx, level, "webhook-log", attrs[:])
 		return
 	}
-	x.engine.log.LogAttrs(ctx, level, "webhook-log", slices.Clip(attrs[:4])...)
+	x.engine.line(ctx, level, "webhook-log", attrs[:4])
 }

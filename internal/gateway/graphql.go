@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"context"
 	"errors"
 	"io"
 	"net/http"
@@ -69,7 +70,10 @@ func (e *Engine) serveGraphQL(w http.ResponseWriter, r *http.Request, requestID 
 		wk.reset()
 		e.work.Put(wk)
 	}()
-	x := exchange{engine: e, ctx: r.Context(), header: r.Header, host: r.Host, requestID: requestID, work: wk}
+	x := exchange{
+		engine: e, ctx: r.Context(), calling: context.WithoutCancel(r.Context()), header: r.Header, host: r.Host,
+		requestID: requestID, work: wk,
+	}
 	span := x.startRequest()
 	failed := x.run(w, r)
 	status := http.StatusOK

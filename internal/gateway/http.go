@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"context"
 	"encoding/json"
 	"log/slog"
 	"net/http"
@@ -103,9 +104,34 @@ func (e *Engine) fail(w http.ResponseWriter, err *action.Error) {
 	writeJSON(w, err.HTTPStatus(), err.AppendFlat(nil, false))
 }
 
+// healthTimeout bounds the question whether the metadata can be read.
+const healthTimeout = 3 * time.Second
+
+// CheckHealth makes the answers to /healthz depend on healthy, which asks for the place that the metadata is kept in.
+// Without it they depend on the metadata alone.
+func (e *Engine) CheckHealth(healthy func(context.Context) error) { e.healthy.Store(&healthy) }
+
+// storeAway tells whether the place of the metadata does not answer.
+func (e *Engine) storeAway(ctx context.Context) bool {
+	healthy := e.healthy.Load()
+	if healthy == nil {
+		return false
+	}
+	ctx, cancel := context.WithTimeout(ctx, healthTimeout)
+	defer cancel()
+	err := (*healthy)(ctx)
+	if err != nil {
+		e.log.WarnContext(ctx, "not healthy", slog.String("error", err.Error()))
+	}
+	return err != nil
+}
+
 func (e *Engine) serveHealth(w http.ResponseWriter, r *http.Request) {
 	status, text := http.StatusOK, "OK"
-	if len(e.current.Load().inconsistencies) > 0 {
+	switch {
+	case e.storeAway(r.Context()):
+		status, text = http.StatusInternalServerError, "ERROR"
+	case len(e.current.Load().inconsistencies) > 0:
 		text = "WARN: inconsistent objects in schema"
 		if r.URL.Query().Get("strict") == "true" {
 			status, text = http.StatusInternalServerError, "ERROR: inconsistent objects in schema"
@@ -208,5 +234,12 @@ func (e *Engine) logHTTP(r *http.Request, line *httpLine) {
 	if line.failed != nil {
 		attrs = append(attrs, slog.String("error_code", line.failed.Code), slog.String("error", line.failed.Message))
 	}
-	e.log.LogAttrs(ctx, level, "http-log", attrs...)
+	e.line(ctx, level, "http-log", attrs)
+}
+
+// line writes a line of which there are many. Unlike the logger's methods it does not look for its caller.
+func (e *Engine) line(ctx context.Context, level slog.Level, message string, attrs []slog.Attr) {
+	record := slog.NewRecord(e.opt.now(), level, message, 0)
+	record.AddAttrs(attrs...)
+	_ = e.log.Handler().Handle(ctx, record) // as the logger, which has nobody to tell either
 }

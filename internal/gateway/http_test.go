@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"regexp"
+	"runtime"
 	"strconv"
 	"strings"
 	"testing"
@@ -17,6 +18,7 @@ import (
 
 	"github.com/nself-org/nself/internal/auth"
 	"github.com/nself-org/nself/internal/env"
+	"github.com/nself-org/nself/internal/metadata"
 )
 
 // guarded is an authenticator with the admin secret "s".
@@ -103,6 +105,24 @@ func TestInheritedRole(t *testing.T) {
 	}
 }
 
+// TestInheritanceOfManyRoles holds that roles which inherit from each other by a vast number of ways are served.
+func TestInheritanceOfManyRoles(t *testing.T) {
+	t.Parallel()
+	md := shop(handlerServer(t, answer(200, "1")))
+	parents := []string{"clerk", "nobody"}
+	for layer := range 40 {
+		next := []string{fmt.Sprintf("a%d", layer), fmt.Sprintf("b%d", layer)}
+		for _, role := range next {
+			md.InheritedRoles = append(md.InheritedRoles, metadata.InheritedRole{RoleName: role, RoleSet: append(parents, role)})
+		}
+		parents = next
+	}
+	e := newEngine(t, Options{}, md)
+	if got := query(t, e, "b39", "{ quote }", ""); got != `{"data":{"quote":1}}` {
+		t.Errorf("got %s", got)
+	}
+}
+
 func TestEndpoints(t *testing.T) {
 	t.Parallel()
 	e := newEngine(t, Options{Version: `v"1`, Auth: guarded(t, "")}, one("http://localhost:1", nil))
@@ -119,6 +139,9 @@ func TestEndpoints(t *testing.T) {
 		{"GET", "/nope", nil, 404, missing, ""},
 		{"POST", "/", nil, 404, missing, ""},
 		{"PUT", "/v1/graphql", nil, 404, missing, ""},
+		{"POST", "/v1beta1/relay", nil, 404, missing, ""},
+		{"GET", "/console", nil, 404, missing, ""},
+		{"POST", "/v1alpha1/pg_dump", nil, 404, missing, ""},
 		{
 			"GET", "/v1/graphql", nil, 200,
 			`{"errors":[{"message":"PersistedQueryNotSupported","extensions":{"path":"$","code":"not-supported"}}]}`,
@@ -159,6 +182,34 @@ func TestEndpoints(t *testing.T) {
 	if w := send(t, e, request{method: "GET", path: "/"}); w.Code != 200 ||
 		!strings.Contains(w.Body.String(), "serving 1 actions") {
 		t.Errorf("got %d %s", w.Code, w.Body)
+	}
+}
+
+// TestHealth holds that a store of metadata that does not answer is a reason not to be healthy, and the first one.
+func TestHealth(t *testing.T) {
+	t.Parallel()
+	md := one("http://localhost:1", nil)
+	md.Actions = append(md.Actions, one("ftp://x", nil).Actions[0])
+	md.Actions[1].Name = "b"
+	var logged bytes.Buffer
+	e, _ := loadEngine(t, Options{Log: slog.New(slog.NewTextHandler(&logged, nil))}, md)
+	var away error
+	e.CheckHealth(func(ctx context.Context) error {
+		if _, limited := ctx.Deadline(); !limited {
+			t.Error("the question has no deadline")
+		}
+		return away
+	})
+	ask := func() string {
+		w := send(t, e, request{method: "GET", path: "/healthz"})
+		return strconv.Itoa(w.Code) + " " + w.Body.String()
+	}
+	if got := ask(); got != "200 WARN: inconsistent objects in schema" {
+		t.Errorf("got %s", got)
+	}
+	away = errors.New("connection refused")
+	if got := ask(); got != "500 ERROR" || !strings.Contains(logged.String(), "connection refused") {
+		t.Errorf("got %s, logged %s", got, &logged)
 	}
 }
 
@@ -269,10 +320,10 @@ func TestShutdown(t *testing.T) {
 	first := make(chan string)
 	go func() { first <- send(t, e, request{body: `{"query":"{ a }"}`}).Body.String() }()
 	<-called
-	gone, cancel := context.WithCancel(t.Context())
-	cancel()
-	if err := e.Shutdown(gone); !errors.Is(err, context.Canceled) {
-		t.Errorf("got %v, want to hear that a request is under way", err)
+	ended := make(chan error)
+	go func() { ended <- e.Shutdown(t.Context()) }()
+	for !e.draining.Load() {
+		runtime.Gosched()
 	}
 	if w := send(t, e, request{body: `{"query":"{ a }"}`}); w.Code != http.StatusServiceUnavailable {
 		t.Errorf("got %d %s", w.Code, w.Body)
@@ -281,9 +332,34 @@ func TestShutdown(t *testing.T) {
 	if got := <-first; got != `{"data":{"a":1}}` {
 		t.Errorf("got %s", got)
 	}
-	if err := e.Shutdown(t.Context()); err != nil {
+	if err := <-ended; err != nil {
 		t.Error(err)
 	}
+}
+
+// TestShutdownDeadline holds that a call that outlasts the time for a shutdown is cut off, and that its client is told.
+func TestShutdownDeadline(t *testing.T) {
+	t.Parallel()
+	called, cut := make(chan struct{}), make(chan struct{})
+	e := newEngine(t, Options{}, one(handlerServer(t, func(_ http.ResponseWriter, r *http.Request, _ string) {
+		close(called)
+		<-r.Context().Done()
+		close(cut)
+	}), nil))
+	first := make(chan string)
+	go func() { first <- send(t, e, request{body: `{"query":"{ a }"}`}).Body.String() }()
+	<-called
+	gone, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := e.Shutdown(gone); !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v, want to hear that a request was cut off", err)
+	}
+	message, detail := internalError(t, <-first)
+	if message != "http exception when calling webhook" ||
+		!strings.Contains(string(detail), `"message":"Call given up: the gateway is shutting down"`) {
+		t.Errorf("got %s, %s", message, detail)
+	}
+	<-cut
 }
 
 // TestReload holds that a request sees one version of the metadata, and the next one the new version.

@@ -116,10 +116,12 @@ func (c *compiler) metaField(
 	return nil, unknownField(f.Name, typeName)
 }
 
-// append appends the value of __schema or __type.
-func (f *metaField) append(dst []byte, m *schemaModel, scope action.Scope) ([]byte, *action.Error) {
+// append appends the value of __schema or __type, unless that makes dst longer than limit: types refer to each other, so
+// that each level of a selection can double what is selected.
+func (f *metaField) append(dst []byte, m *schemaModel, scope action.Scope, limit int) ([]byte, *action.Error) {
+	w := metaWriter{model: m, limit: limit}
 	if f.root == "__schema" {
-		return f.appendNode(dst, m, m), nil
+		return w.checked(w.appendNode(dst, f, m))
 	}
 	input, err := action.CoerceFields(nil, typeArguments(), argument(f.arguments), scope)
 	if err != nil {
@@ -130,11 +132,27 @@ func (f *metaField) append(dst []byte, m *schemaModel, scope action.Scope) ([]by
 	if t == nil {
 		return append(dst, "null"...), nil
 	}
-	return f.appendNode(dst, m, t), nil
+	return w.checked(w.appendNode(dst, f, t))
 }
 
-// appendNode appends the selected fields of a node.
-func (f *metaField) appendNode(dst []byte, m *schemaModel, node any) []byte {
+// metaWriter writes nodes of a schema, and stops soon after limit.
+type metaWriter struct {
+	model *schemaModel
+	limit int // of the whole text
+}
+
+func (w *metaWriter) checked(dst []byte) ([]byte, *action.Error) {
+	if len(dst) > w.limit {
+		return dst, answerTooLarge()
+	}
+	return dst, nil
+}
+
+// appendNode appends the fields of a node that f selects.
+func (w *metaWriter) appendNode(dst []byte, f *metaField, node any) []byte {
+	if len(dst) > w.limit {
+		return dst
+	}
 	dst = append(dst, '{')
 	for i, sub := range f.fields {
 		if i > 0 {
@@ -144,13 +162,13 @@ func (f *metaField) appendNode(dst []byte, m *schemaModel, node any) []byte {
 		if sub.constant != nil {
 			dst = append(dst, sub.constant...)
 		} else {
-			dst = sub.appendValue(dst, m, sub.value(m, node))
+			dst = w.appendValue(dst, sub, sub.value(w.model, node))
 		}
 	}
 	return append(dst, '}')
 }
 
-func (f *metaField) appendValue(dst []byte, m *schemaModel, value any) []byte {
+func (w *metaWriter) appendValue(dst []byte, f *metaField, value any) []byte {
 	switch v := value.(type) {
 	case nil:
 		return append(dst, "null"...)
@@ -176,9 +194,9 @@ func (f *metaField) appendValue(dst []byte, m *schemaModel, value any) []byte {
 			if i > 0 {
 				dst = append(dst, ',')
 			}
-			dst = f.appendNode(dst, m, n)
+			dst = w.appendNode(dst, f, n)
 		}
 		return append(dst, ']')
 	}
-	return f.appendNode(dst, m, value)
+	return w.appendNode(dst, f, value)
 }

@@ -4,9 +4,11 @@ import (
 	"bytes"
 	"encoding/json"
 	"flag"
+	"fmt"
 	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -125,5 +127,38 @@ func TestIntrospection(t *testing.T) {
 	message, _, _ := firstError(t, query(t, e, "shy", "{ __schema { types { name } } }", ""))
 	if message != "field '__schema' not found in type: 'query_root'" {
 		t.Errorf("got %s", message)
+	}
+}
+
+// TestIntrospectionIsBounded holds that a short query cannot make an answer that fills the memory: each level of this one
+// doubles what comes out.
+func TestIntrospectionIsBounded(t *testing.T) {
+	t.Parallel()
+	e := newEngine(t, Options{}, shop("http://localhost:1"))
+	const levels = 24
+	text := "{ a: __typename __type(name: \"__Type\") {" + strings.Repeat("fields{type{ofType{ofType{", levels) + "name" +
+		strings.Repeat("}}}}", levels) + "} }"
+	if message, _, _ := firstError(t, query(t, e, "customer", text, "")); message != "the answer is too large" {
+		t.Errorf("got %q", message)
+	}
+}
+
+// TestManyFields holds that fields are merged by their response names however many there are.
+func TestManyFields(t *testing.T) {
+	t.Parallel()
+	e := newEngine(t, Options{}, shop("http://localhost:1"))
+	var text, want strings.Builder
+	for i := range 100 {
+		fmt.Fprintf(&text, "a%d: __typename ", i%50)
+		if i < 50 {
+			fmt.Fprintf(&want, `,"a%d":"query_root"`, i)
+		}
+	}
+	if got := query(t, e, "customer", "{"+text.String()+"}", ""); got != `{"data":{`+want.String()[1:]+"}}" {
+		t.Errorf("got %s", got)
+	}
+	message, _, _ := firstError(t, query(t, e, "customer", "{"+text.String()+" a7: __schema { types { name } } }", ""))
+	if message != "selection of both '__typename' and '__schema' specify the same response name, 'a7'" {
+		t.Errorf("got %q", message)
 	}
 }

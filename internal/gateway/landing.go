@@ -19,7 +19,7 @@ code{background:#eee}
 <p>Version %s, serving %d actions over GraphQL, compatible with Hasura Actions.</p>
 <ul>
 <li><code>POST /v1/graphql</code> answers queries and mutations, introspection included</li>
-<li><code>GET /healthz</code> tells whether all metadata is served</li>
+<li><code>GET /healthz</code> tells whether the metadata can be read and is served</li>
 </ul>
 <p>Point any GraphQL client at <code>/v1/graphql</code> and send <code>x-hasura-admin-secret</code>, or call an action
 with <code>nself action test NAME</code>.</p>

@@ -67,6 +67,8 @@ type Options struct {
 
 	// Observer is told about requests and calls. Nil: nobody is.
 	Observer Observer
+	// Recorder is told of calls with what was said. Nil: nobody is, at no cost.
+	Recorder Recorder
 	// Tracer makes a span for each GraphQL request and each call of a handler. Nil: none; traces of clients are passed on
 	// to handlers all the same.
 	Tracer trace.Tracer

@@ -1,6 +1,8 @@
 package gateway
 
 import (
+	"cmp"
+	"slices"
 	"sync"
 
 	"github.com/nself-org/nself/internal/action"
@@ -24,7 +26,7 @@ const (
 type roleSchema struct {
 	name      string
 	queries   []*boundAction // query actions, by name
-	mutations []*boundAction
+	mutations []*boundAction // by name
 	results   []*boundAction // the asynchronous ones among the mutations
 	maxDepth  int
 	hidden    bool // introspection is disabled for the role
@@ -63,13 +65,13 @@ func (r *roleSchema) action(root, name string) *boundAction {
 	return named(r.results, name)
 }
 
+// named finds an action in a list that is sorted by name.
 func named(actions []*boundAction, name string) *boundAction {
-	for _, a := range actions {
-		if a.Name == name {
-			return a
-		}
+	i, found := slices.BinarySearchFunc(actions, name, func(a *boundAction, name string) int { return cmp.Compare(a.Name, name) })
+	if !found {
+		return nil
 	}
-	return nil
+	return actions[i]
 }
 
 // hasQueries tells whether the role may ask for anything.

@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"bytes"
 	"cmp"
 	"encoding/json"
 	"errors"
@@ -25,6 +26,22 @@ type snapshot struct {
 	roles           map[string]*roleSchema
 	nobody          *roleSchema // of every role that metadata does not know
 	inconsistencies []metadata.Inconsistency
+	md              *metadata.Metadata // what it was made of
+	scalars         []string           // of the databases
+}
+
+// serves tells whether two snapshots serve the same. It is not cheap.
+func (s *snapshot) serves(other *snapshot) bool {
+	if !slices.Equal(s.scalars, other.scalars) || !slices.EqualFunc(s.inconsistencies, other.inconsistencies,
+		func(a, b metadata.Inconsistency) bool { return a.Name == b.Name && a.Reason == b.Reason }) {
+		return false
+	}
+	one, err := s.md.MarshalJSON()
+	if err != nil {
+		return false
+	}
+	two, err := other.md.MarshalJSON()
+	return err == nil && bytes.Equal(one, two)
 }
 
 // boundAction is an action with everything that a call needs.
@@ -32,17 +49,13 @@ type boundAction struct {
 	action.Action
 	url       string // resolved; it may hold secrets
 	target    *webhook.Target
+	allowed   tlsAllowlist
 	headers   webhook.HeaderRules
 	timeout   time.Duration
 	transform transforms
 	roles     []string
 	observer  CallObserver // set before the snapshot is served
 	result    *action.Type // of the fields that show the result of an asynchronous action
-}
-
-// visible tells whether role has a permission of its own.
-func (a *boundAction) visible(role string) bool {
-	return role == adminRole || slices.Contains(a.roles, role)
 }
 
 // waits is how long a call may take.
@@ -70,15 +83,21 @@ func (s *snapshot) role(name string) *roleSchema {
 func (e *Engine) build(md *metadata.Metadata, facts metadata.Facts) (*snapshot, error) {
 	facts.LookupEnv = e.opt.Lookup
 	inconsistencies, consistent := metadata.Inconsistencies(md, facts)
-	b := &builder{engine: e, types: newTypeTable(&consistent.CustomTypes, facts.Scalars)}
-	s := &snapshot{roles: map[string]*roleSchema{}, inconsistencies: inconsistencies}
+	b := &builder{
+		engine: e, types: newTypeTable(&consistent.CustomTypes, facts.Scalars), transforms: map[transformKey]transforms{},
+		allowed: readTLSAllowlist(md),
+		ignored: webhook.DefaultIgnored(), agent: "hasura-graphql-engine/" + e.opt.Version,
+	}
+	names := map[string]bool{}
+	s := &snapshot{roles: map[string]*roleSchema{}, inconsistencies: inconsistencies, md: md, scalars: slices.Sorted(slices.Values(facts.Scalars))}
 	for i := range consistent.Actions {
 		m := &consistent.Actions[i]
 		bound, err := b.bind(m)
-		if err == nil && slices.ContainsFunc(s.actions, func(a *boundAction) bool { return a.Name == m.Name }) {
+		if err == nil && names[m.Name] {
 			err = errors.New("another action has the same name")
 		}
 		if err == nil {
+			names[m.Name] = true
 			s.actions = append(s.actions, bound)
 			continue
 		}
@@ -114,45 +133,84 @@ func introspectionDisabled(md *metadata.Metadata) []string {
 // buildRoles makes a schema for each role that metadata names.
 func (s *snapshot) buildRoles(inherited []metadata.InheritedRole, o Options) {
 	parents := map[string][]string{}
-	names := map[string]bool{adminRole: true}
 	for _, r := range inherited {
 		parents[r.RoleName] = r.RoleSet
-		names[r.RoleName] = true
 	}
+	seen := map[string][]*boundAction{adminRole: s.actions} // by those who have a permission of their own
 	for _, a := range s.actions {
-		for _, role := range a.roles {
-			names[role] = true
-		}
-	}
-	for name := range names {
-		var seen []*boundAction
-		for _, a := range s.actions {
-			if inherits(a, name, parents, nil) {
-				seen = append(seen, a)
+		for i, role := range a.roles {
+			if role != adminRole && !slices.Contains(a.roles[:i], role) {
+				seen[role] = append(seen[role], a)
 			}
 		}
-		s.roles[name] = newRoleSchema(name, seen, o)
+	}
+	for _, r := range inherited {
+		if r.RoleName != adminRole {
+			family := map[string]bool{}
+			ancestors(r.RoleName, parents, family)
+			s.roles[r.RoleName] = newRoleSchema(r.RoleName, s.seenBy(family), o)
+		}
+	}
+	for role, actions := range seen {
+		if s.roles[role] == nil {
+			s.roles[role] = newRoleSchema(role, actions, o)
+		}
 	}
 	s.nobody = newRoleSchema("", nil, o)
 }
 
-// inherits tells whether a role or any of its ancestors sees an action. trail breaks circles.
-func inherits(a *boundAction, role string, parents map[string][]string, trail []string) bool {
-	if a.visible(role) {
-		return true
+// ancestors adds a role and all that it inherits from to found.
+func ancestors(role string, parents map[string][]string, found map[string]bool) {
+	if found[role] {
+		return
 	}
-	if slices.Contains(trail, role) {
-		return false
+	found[role] = true
+	for _, parent := range parents[role] {
+		ancestors(parent, parents, found)
 	}
-	return slices.ContainsFunc(parents[role], func(parent string) bool {
-		return inherits(a, parent, parents, append(trail, role))
-	})
 }
 
-// builder carries what building actions needs along.
+// seenBy returns the actions that any of the roles has a permission on.
+func (s *snapshot) seenBy(roles map[string]bool) []*boundAction {
+	if roles[adminRole] {
+		return s.actions
+	}
+	var seen []*boundAction
+	for _, a := range s.actions {
+		if slices.ContainsFunc(a.roles, func(role string) bool { return roles[role] }) {
+			seen = append(seen, a)
+		}
+	}
+	return seen
+}
+
+// builder carries what building actions needs along, and what they share.
 type builder struct {
-	engine *Engine
-	types  *typeTable
+	engine     *Engine
+	types      *typeTable
+	transforms map[transformKey]transforms // most actions have the same ones
+	ignored    []string                    // client headers, where an action names none
+	agent      string                      // User-Agent
+	allowed    tlsAllowlist
+}
+
+// transformKey is the JSON of an action's transforms.
+type transformKey struct{ request, response string }
+
+// transform compiles the transforms of an action.
+func (b *builder) transform(d *metadata.ActionDefinition) (transforms, error) {
+	if len(d.RequestTransform)+len(d.ResponseTransform) == 0 {
+		return transforms{}, nil
+	}
+	key := transformKey{string(d.RequestTransform), string(d.ResponseTransform)}
+	if known, ok := b.transforms[key]; ok {
+		return known, nil
+	}
+	t, err := compileTransforms(d.RequestTransform, d.ResponseTransform)
+	if err == nil {
+		b.transforms[key] = t
+	}
+	return t, err
 }
 
 // bind resolves types, handler and headers of a consistent action. The error says what this gateway cannot serve.
@@ -181,12 +239,12 @@ func (b *builder) bind(m *metadata.Action) (*boundAction, error) {
 	}
 	opt := &b.engine.opt
 	url, _ := webhook.Expand(d.Handler, opt.Lookup)
-	target, err := b.engine.client.Target(url)
+	target, err := b.allowed.target(b.engine.client, url)
 	if err != nil {
 		// The resolved URL may hold a secret; the template does not.
 		return nil, fmt.Errorf("the handler %q is not an absolute http or https URL", d.Handler)
 	}
-	transform, err := compileTransforms(d.RequestTransform, d.ResponseTransform)
+	transform, err := b.transform(d)
 	if err != nil {
 		return nil, err
 	}
@@ -197,9 +255,10 @@ func (b *builder) bind(m *metadata.Action) (*boundAction, error) {
 		},
 		url:       url,
 		target:    target,
+		allowed:   b.allowed,
 		timeout:   time.Duration(d.Timeout) * time.Second,
 		transform: transform,
-		headers:   headerRules(d, opt),
+		headers:   b.headerRules(d),
 	}
 	if async {
 		bound.result = resultType(&bound.Action)
@@ -210,16 +269,16 @@ func (b *builder) bind(m *metadata.Action) (*boundAction, error) {
 	return bound, nil
 }
 
-func headerRules(d *metadata.ActionDefinition, o *Options) webhook.HeaderRules {
+func (b *builder) headerRules(d *metadata.ActionDefinition) webhook.HeaderRules {
 	rules := webhook.HeaderRules{
 		Forward:         d.ForwardClientHeaders,
 		Ignored:         d.IgnoredClientHeaders,
-		ConfiguredFirst: o.ConfiguredHeadersFirst,
-		UserAgent:       "hasura-graphql-engine/" + o.Version,
-		Lookup:          o.Lookup,
+		ConfiguredFirst: b.engine.opt.ConfiguredHeadersFirst,
+		UserAgent:       b.agent,
+		Lookup:          b.engine.opt.Lookup,
 	}
 	if rules.Ignored == nil {
-		rules.Ignored = webhook.DefaultIgnored()
+		rules.Ignored = b.ignored
 	}
 	for _, h := range d.Headers {
 		rules.Configured = append(rules.Configured,

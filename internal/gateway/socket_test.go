@@ -636,22 +636,31 @@ func TestSocketExpires(t *testing.T) {
 }
 
 // TestSocketMetadataChange holds that sockets are closed so that clients come back to the new schema, that an answer on
-// its way arrives first, and that a setting prevents it.
+// its way arrives first, that metadata which says what it said closes none, and that a setting prevents it.
 func TestSocketMetadataChange(t *testing.T) {
 	t.Parallel()
 	asked, release := make(chan struct{}), make(chan struct{})
-	md := shop(handlerServer(t, func(w http.ResponseWriter, r *http.Request, payload string) {
+	handler := handlerServer(t, func(w http.ResponseWriter, r *http.Request, payload string) {
 		asked <- struct{}{}
 		<-release
 		answer(200, `7`)(w, r, payload)
-	}))
-	e := newEngine(t, Options{}, md)
+	})
+	e := newEngine(t, Options{}, shop(handler))
 	url := serveEngine(t, e) + "/v1/graphql"
 	idle := dialSocket(t, url, "graphql-ws", nil)
 	idle.play(initLegacy)
 	busy := dialSocket(t, url, "graphql-transport-ws", nil)
 	busy.play(initTransport + `> {"type":"subscribe","id":"1","payload":{"query":"{ quote }"}}`)
 	<-asked
+	if _, err := e.Load(shop(handler)); err != nil { // nothing has changed
+		t.Fatal(err)
+	}
+	idle.play(`
+		> {"type":"start","id":"1","payload":{"query":"{ __typename }"}}
+		< {"type":"data","id":"1","payload":{"data":{"__typename":"query_root"}}}
+		< {"type":"complete","id":"1"}`)
+	md := shop(handler)
+	md.Actions[0].Comment = "another one"
 	if _, err := e.Load(md); err != nil {
 		t.Fatal(err)
 	}
@@ -665,7 +674,9 @@ func TestSocketMetadataChange(t *testing.T) {
 	e = newEngine(t, Options{KeepWebSockets: true}, socketShop(t))
 	kept := dialSocket(t, serveEngine(t, e)+"/v1/graphql", "graphql-ws", nil)
 	kept.play(initLegacy)
-	if _, err := e.Load(socketShop(t)); err != nil {
+	md = socketShop(t)
+	md.Actions[0].Comment = "another one"
+	if _, err := e.Load(md); err != nil {
 		t.Fatal(err)
 	}
 	kept.play(`
@@ -721,10 +732,12 @@ func TestSocketShutdownDeadline(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
 	defer cancel()
 	if err := e.Shutdown(ctx); err == nil {
-		t.Error("shutdown ended, although a call was under way")
+		t.Error("nothing is said about the call that was cut off")
 	}
-	if _, err := c.read(); err == nil {
-		t.Error("the socket is open")
+	for { // the operation's failure may come before the end
+		if _, err := c.read(); err != nil {
+			break
+		}
 	}
 	close(release)
 }

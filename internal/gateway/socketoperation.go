@@ -212,7 +212,7 @@ func (s *socket) answer(op *socketOperation, client *socketClient, req *graphqlR
 
 func (s *socket) exchange(op *socketOperation, client *socketClient, wk *work) exchange {
 	return exchange{
-		engine: s.engine, ctx: op.ctx, header: client.header, host: client.header.Get("Host"), session: client.session,
+		engine: s.engine, ctx: op.ctx, calling: context.WithoutCancel(op.ctx), header: client.header, host: client.header.Get("Host"), session: client.session,
 		requestID: s.requestID, onSocket: true, noCookies: true, work: wk,
 	}
 }

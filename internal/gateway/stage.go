@@ -34,12 +34,13 @@ func (s *Staged) Report(more ...metadata.Inconsistency) {
 	s.snapshot.inconsistencies = append(slices.Clone(more), s.snapshot.inconsistencies...)
 }
 
-// Swap serves staged metadata from now on. Requests under way end with the metadata they began with.
+// Swap serves staged metadata from now on. Requests under way end with the metadata they began with. WebSockets are closed,
+// so that their clients come back to the new schema, unless nothing has changed.
 func (e *Engine) Swap(staged *Staged) {
 	s := staged.snapshot
 	e.observe(s)
-	e.current.Store(s)
-	if !e.opt.KeepWebSockets {
+	before := e.current.Swap(s)
+	if !e.opt.KeepWebSockets && e.WebSockets() > 0 && !s.serves(before) {
 		e.sockets.restart(socketClose{websocket.StatusServiceRestart, "the metadata has changed"}, socketDrain)
 	}
 	if s.async() {

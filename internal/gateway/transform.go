@@ -51,7 +51,7 @@ func (x *exchange) transformRequest(a *boundAction, req *webhook.Request, d *cal
 	}
 	req.Method, req.Header, req.Body = out.Method, x.headers, out.Body
 	if out.URL != a.url {
-		if req.Target, err = x.engine.client.Target(out.URL); err != nil {
+		if req.Target, err = a.allowed.target(x.engine.client, out.URL); err != nil {
 			return transformFailed("Request Transformation Failed",
 				transform.Errors{&transform.Failure{Code: "TransformationError", Message: "Invalid URL: " + out.URL}})
 		}

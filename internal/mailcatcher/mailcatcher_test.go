@@ -382,7 +382,7 @@ func TestStopIsGraceful(t *testing.T) {
 	if err := <-stopped; err != nil {
 		t.Errorf("stop: %v", err)
 	}
-	if took := time.Since(start); took > 500*time.Millisecond {
+	if took := time.Since(start); took > 5*time.Second { // the client would be silent for ever
 		t.Errorf("stop took %v", took)
 	}
 	if total, _, _ := s.store.counts(); total != 1 {
@@ -408,7 +408,7 @@ func TestStopDoesNotWaitForSlowClients(t *testing.T) {
 	if err := c.stop(); err != nil {
 		t.Error(err)
 	}
-	if took := time.Since(start); took > 500*time.Millisecond {
+	if took := time.Since(start); took > 5*time.Second { // the client would be silent for ever
 		t.Errorf("stop took %v", took)
 	}
 }

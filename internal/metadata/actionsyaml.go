@@ -34,13 +34,22 @@ var (
 )
 
 func parseActionsYAML(text []byte, file string) (*actionsFile, Problems) {
+	if len(text) >= piecesFrom {
+		if f, ps, ok := parsePieces(text, file, pieceBytes); ok {
+			return f, ps
+		}
+	}
 	var ps Problems
 	f := &actionsFile{}
-	r := &yamlReader{file: file, ps: &ps}
-	root := parseYAML(text, file, &ps)
-	if root == nil {
-		return f, ps
+	if root := parseYAML(text, file, &ps); root != nil {
+		r := &yamlReader{file: file, ps: &ps, size: len(text)}
+		r.actionsFile(root, f)
 	}
+	return f, ps
+}
+
+// actionsFile reads the keys of the file.
+func (r *yamlReader) actionsFile(root *yaml.Node, f *actionsFile) {
 	pairs, _ := r.mapping(root, "the file")
 	for _, p := range pairs {
 		switch p.key {
@@ -54,7 +63,6 @@ func parseActionsYAML(text []byte, file string) (*actionsFile, Problems) {
 			r.unknown(p, "the file", []string{"actions", "custom_types"})
 		}
 	}
-	return f, ps
 }
 
 func (r *yamlReader) actionEntry(n *yaml.Node, f *actionsFile) {

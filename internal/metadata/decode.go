@@ -37,7 +37,7 @@ func ParseCustomTypes(data []byte, path string) (CustomTypes, error) {
 
 func parse[T any](data []byte, path string, read func(value) (T, *ShapeError)) (T, error) {
 	var zero T
-	var probe any
+	var probe json.RawMessage // is it JSON?
 	if err := json.Unmarshal(data, &probe); err != nil {
 		return zero, err
 	}

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 )
 
 // Folder is where a project keeps Hasura's metadata, relative to the project.
@@ -63,14 +64,29 @@ func parseActions(sdl, yaml []byte) *Metadata {
 	return l.md
 }
 
+// WithActions is [LoadDir] with other contents, by path relative to the project, of the two files that declare actions: what
+// the metadata would be once they are written.
+func WithActions(projectDir string, files map[string][]byte) (*Metadata, error) {
+	l := &loader{root: filepath.Join(projectDir, filepath.FromSlash(Folder)), md: &Metadata{Version: 3}, instead: files}
+	if err := l.load(); err != nil {
+		return nil, fmt.Errorf("read metadata: %w", err)
+	}
+	l.md.Problems = l.ps.sorted()
+	return l.md, nil
+}
+
 type loader struct {
-	root string
-	md   *Metadata
-	ps   Problems
+	root    string
+	instead map[string][]byte // contents to take in place of what is on disk, by path relative to the project
+	md      *Metadata
+	ps      Problems
 }
 
 // read returns a file's content without a byte order mark; nil where it is missing.
 func (l *loader) read(name string) ([]byte, error) {
+	if data, ok := l.instead[Folder+"/"+name]; ok {
+		return trimBOM(data), nil
+	}
 	data, err := os.ReadFile(filepath.Join(l.root, filepath.FromSlash(name)))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
@@ -112,10 +128,15 @@ func (l *loader) load() error {
 
 // join matches actions and types of the two files by name. Where the files disagree the SDL decides what exists.
 func (l *loader) join(sdl, yaml []byte) {
-	doc, ps := parseSDL(string(sdl), SDLFile)
-	l.ps = append(l.ps, ps...)
+	var (
+		doc     *sdlDocument
+		sdlSays Problems
+		reading sync.WaitGroup
+	)
+	reading.Go(func() { doc, sdlSays = parseSDL(string(sdl), SDLFile) })
 	file, ps := parseActionsYAML(yaml, YAMLFile)
-	l.ps = append(l.ps, ps...)
+	reading.Wait()
+	l.ps = append(append(l.ps, sdlSays...), ps...)
 	// After a syntax error in the SDL every entry would seem to lack its declaration.
 	sdlReadable := len(doc.actions) > 0 || !slices.ContainsFunc(l.ps, func(p *Problem) bool {
 		return p.Pos.File == SDLFile && strings.HasPrefix(p.Text, "syntax: ")
@@ -165,7 +186,7 @@ func (l *loader) joinActions(doc *sdlDocument, file *actionsFile, sdlReadable bo
 
 func (l *loader) joinTypes(file *actionsFile, sdlReadable bool) {
 	ct := &l.md.CustomTypes
-	names := ct.names()
+	names, places := ct.names(), ct.places()
 	first := map[string]Pos{}
 	for _, y := range file.types {
 		if at, dup := first[y.name]; dup {
@@ -173,45 +194,62 @@ func (l *loader) joinTypes(file *actionsFile, sdlReadable bool) {
 			continue
 		}
 		first[y.name] = y.pos
-		switch list := ct.describe(y); {
-		case list == "" && sdlReadable:
+		at, declared := places[y.name]
+		if declared {
+			ct.describe(at, y)
+		}
+		switch {
+		case !declared && sdlReadable:
 			l.ps.errorf(y.pos, "custom type %s is not present in actions.graphql%s", y.name, didYouMean(y.name, names)).
 				hint("declare it in %s, or remove the entry", SDLFile)
-		case list != "" && list != y.list:
+		case declared && at.list != y.list:
 			l.ps.errorf(y.pos, "custom type %q stands under %s, but actions.graphql declares it as one of the %s",
-				y.name, y.list, list).hint("move the entry to custom_types: %s", list)
+				y.name, y.list, at.list).hint("move the entry to custom_types: %s", at.list)
 		}
 	}
 }
 
-// describe puts an entry's description and relationships on the type it names, and returns the list the type belongs
-// to; empty where there is no such type.
-func (ct *CustomTypes) describe(y yamlType) string {
-	for i, t := range ct.Objects {
-		if t.Name == y.name {
-			ct.Objects[i].Description, ct.Objects[i].Relationships = y.description, y.relationships
-			return "objects"
+// typeAt is the place of a custom type: its list by the key in actions.yaml, and the index in it.
+type typeAt struct {
+	list string
+	i    int
+}
+
+// places finds custom types by name. Of several with one name the first one counts, objects before input objects, scalars and enums.
+func (ct *CustomTypes) places() map[string]typeAt {
+	at := make(map[string]typeAt, len(ct.Objects)+len(ct.InputObjects)+len(ct.Scalars)+len(ct.Enums))
+	add := func(list, name string, i int) {
+		if _, known := at[name]; !known {
+			at[name] = typeAt{list, i}
 		}
+	}
+	for i, t := range ct.Objects {
+		add("objects", t.Name, i)
 	}
 	for i, t := range ct.InputObjects {
-		if t.Name == y.name {
-			ct.InputObjects[i].Description = y.description
-			return "input_objects"
-		}
+		add("input_objects", t.Name, i)
 	}
 	for i, t := range ct.Scalars {
-		if t.Name == y.name {
-			ct.Scalars[i].Description = y.description
-			return "scalars"
-		}
+		add("scalars", t.Name, i)
 	}
 	for i, t := range ct.Enums {
-		if t.Name == y.name {
-			ct.Enums[i].Description = y.description
-			return "enums"
-		}
+		add("enums", t.Name, i)
 	}
-	return ""
+	return at
+}
+
+// describe puts an entry's description and relationships on the type that stands there.
+func (ct *CustomTypes) describe(at typeAt, y yamlType) {
+	switch at.list {
+	case "objects":
+		ct.Objects[at.i].Description, ct.Objects[at.i].Relationships = y.description, y.relationships
+	case "input_objects":
+		ct.InputObjects[at.i].Description = y.description
+	case "scalars":
+		ct.Scalars[at.i].Description = y.description
+	case "enums":
+		ct.Enums[at.i].Description = y.description
+	}
 }
 
 // names returns the names of all custom types.
@@ -270,7 +308,7 @@ func (l *loader) readJSON(name string, parents []string) (json.RawMessage, error
 	}
 	file := Folder + "/" + name
 	var ioErr error
-	r := &yamlReader{file: file, ps: &l.ps}
+	r := &yamlReader{file: file, ps: &l.ps, size: len(text)}
 	r.include = func(target string, pos Pos) json.RawMessage {
 		full := path.Join(path.Dir(name), strings.Trim(target, `"'`))
 		if !fs.ValidPath(full) {

@@ -46,6 +46,23 @@ func AddAction(projectDir string, add Addition) (map[string][]byte, error) {
 	return map[string][]byte{SDLFile: newSDL, YAMLFile: newYAML}, nil
 }
 
+// AddActions is [AddAction] for several actions, which may share types: all are added or none.
+func AddActions(projectDir string, adds []Addition) (map[string][]byte, error) {
+	sdl, err := readFile(projectDir, SDLFile)
+	if err != nil {
+		return nil, err
+	}
+	yaml, err := readFile(projectDir, YAMLFile)
+	if err != nil {
+		return nil, err
+	}
+	newSDL, newYAML, err := addActions(sdl, yaml, adds)
+	if err != nil {
+		return nil, err
+	}
+	return map[string][]byte{SDLFile: newSDL, YAMLFile: newYAML}, nil
+}
+
 func readFile(projectDir, name string) ([]byte, error) {
 	data, err := os.ReadFile(filepath.Join(projectDir, filepath.FromSlash(name)))
 	if errors.Is(err, fs.ErrNotExist) {
@@ -55,36 +72,50 @@ func readFile(projectDir, name string) ([]byte, error) {
 }
 
 func addAction(sdl, yaml []byte, add Addition) (newSDL, newYAML []byte, err error) {
-	f := add.Fragment
+	return addActions(sdl, yaml, []Addition{add})
+}
+
+func addActions(sdl, yaml []byte, adds []Addition) (newSDL, newYAML []byte, err error) {
 	before, err := editable(sdl, yaml)
 	if err != nil {
 		return nil, nil, err
 	}
-	for _, a := range before.Actions {
-		if a.Name == f.Action.Name {
-			return nil, nil, invalidf("choose another name, or edit the action there", "%s: action %q exists already", a.Pos, a.Name)
-		}
-	}
-	fresh, err := freshTypes(before, f)
-	if err != nil {
-		return nil, nil, err
-	}
-	a := f.Action
-	a.Definition = add.Definition
-	a.Definition.Type, a.Definition.OutputType = f.Action.Definition.Type, f.Action.Definition.OutputType
-	a.Definition.Arguments = f.Action.Definition.Arguments
-	a.Permissions = add.Permissions
-	if add.Comment != "" {
-		a.Comment = add.Comment
-	}
-	newSDL = spliceSDL(sdl, f, fresh)
-	if newYAML, err = spliceYAML(yaml, a, f.Types.only(fresh)); err != nil {
-		return nil, nil, err
-	}
 	want := *before
-	want.Actions = append(slices.Clone(before.Actions), a)
-	want.CustomTypes = before.CustomTypes.plus(f.Types.only(fresh))
-	return newSDL, newYAML, sameMeaning(before, &want, parseActions(trimBOM(newSDL), trimBOM(newYAML)))
+	want.Actions = slices.Clone(before.Actions)
+	newSDL = sdl
+	var added CustomTypes
+	for _, add := range adds {
+		f := add.Fragment
+		for _, a := range want.Actions {
+			if a.Name == f.Action.Name {
+				return nil, nil, invalidf("choose another name, or edit the action there", "%s: action %q exists already", a.Pos, a.Name)
+			}
+		}
+		fresh, err := freshTypes(&want, f)
+		if err != nil {
+			return nil, nil, err
+		}
+		a := f.Action
+		a.Definition = add.Definition
+		a.Definition.Type, a.Definition.OutputType = f.Action.Definition.Type, f.Action.Definition.OutputType
+		a.Definition.Arguments = f.Action.Definition.Arguments
+		a.Permissions = add.Permissions
+		if add.Comment != "" {
+			a.Comment = add.Comment
+		}
+		newSDL = spliceSDL(newSDL, f, fresh)
+		added = added.plus(f.Types.only(fresh))
+		want.Actions = append(want.Actions, a)
+		want.CustomTypes = want.CustomTypes.plus(f.Types.only(fresh))
+	}
+	if newYAML, err = spliceYAML(yaml, want.Actions[len(before.Actions):], added); err != nil {
+		return nil, nil, err
+	}
+	got := parseActions(trimBOM(newSDL), trimBOM(newYAML))
+	if len(adds) > 1 { // a query behind a mutation may come before it in the file
+		return newSDL, newYAML, sameSets(before, &want, got)
+	}
+	return newSDL, newYAML, sameMeaning(before, &want, got)
 }
 
 func trimBOM(data []byte) []byte { return bytes.TrimPrefix(data, []byte("\uFEFF")) }
@@ -279,18 +310,24 @@ func spliceSDL(sdl []byte, f *Fragment, fresh []string) []byte {
 	return []byte(text + strings.ReplaceAll(added, "\n", eol))
 }
 
-// spliceYAML adds the action's entry and the entries of its new types.
-func spliceYAML(yaml []byte, a Action, types CustomTypes) ([]byte, error) {
+// spliceYAML adds the entries of actions and of new types.
+func spliceYAML(yaml []byte, actions []Action, types CustomTypes) ([]byte, error) {
 	e := &yamlEditor{text: yaml, eol: lineEnding(yaml)}
-	if err := e.appendItem([]string{"actions"}, actionNode(a)); err != nil {
+	nodes := make([]*node, len(actions))
+	for i, a := range actions {
+		nodes[i] = actionNode(a)
+	}
+	if err := e.appendItems([]string{"actions"}, nodes); err != nil {
 		return nil, err
 	}
 	entries := typesNode(&types)
 	for i := 0; i < len(entries.Content); i += 2 {
+		var items []*node
 		for _, item := range entries.Content[i+1].Content {
-			if err := e.appendItem([]string{"custom_types", entries.Content[i].Value}, (*node)(item)); err != nil {
-				return nil, err
-			}
+			items = append(items, (*node)(item))
+		}
+		if err := e.appendItems([]string{"custom_types", entries.Content[i].Value}, items); err != nil {
+			return nil, err
 		}
 	}
 	return e.text, nil

@@ -169,3 +169,39 @@ func indent(text, prefix string) string {
 	}
 	return strings.Join(lines, "\n")
 }
+
+// SplitSDL takes a document with any number of actions apart: a fragment per action, each with the types that it reaches.
+// Comments and descriptions are kept. source names the text in errors, which are as in [ParseFragment].
+func SplitSDL(sdl, source string) ([]*Fragment, error) {
+	text := strings.TrimPrefix(strings.ReplaceAll(sdl, "\r\n", "\n"), "\uFEFF")
+	doc, ps := parseSDL(text, source)
+	if err := ps.Err(); err != nil {
+		return nil, err
+	}
+	doc.types.setDescriptions(doc.typeDescriptions)
+	md := &Metadata{Actions: doc.actions, CustomTypes: doc.types}
+	var whole Fragment
+	whole.cut(text, func(line int) int { return line })
+	fields := map[string]string{}
+	for _, p := range cutSDL(text) {
+		if p.isRoot(Mutation) || p.isRoot(Query) {
+			for _, field := range p.fields {
+				fields[field.name] = dedent(text, field)
+			}
+		}
+	}
+	out := make([]*Fragment, 0, len(doc.actions))
+	for i := range doc.actions {
+		a := doc.actions[i]
+		a.Comment = doc.actionDescriptions[a.Name]
+		f := &Fragment{Action: a, Types: Subset(md, &a).CustomTypes, source: source, field: fields[a.Name]}
+		reached := f.Types.shapes()
+		for _, t := range whole.types {
+			if _, ok := reached[t.name]; ok {
+				f.types = append(f.types, t)
+			}
+		}
+		out = append(out, f)
+	}
+	return out, nil
+}

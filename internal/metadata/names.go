@@ -130,11 +130,17 @@ func Clash(name string, existing []string) (other string, clashes bool) {
 
 // isName says whether s is a GraphQL name.
 func isName(s string) bool {
-	for i, r := range []byte(s) {
-		letter := r == '_' || r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z'
-		if !letter && (i == 0 || r < '0' || r > '9') {
-			return false
+	return s != "" && nameLength(s) == len(s)
+}
+
+// nameLength is the length of the GraphQL name that s begins with; 0 where it begins with none.
+func nameLength(s string) int {
+	for i := range len(s) {
+		c := s[i]
+		letter := c == '_' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z'
+		if !letter && (i == 0 || c < '0' || c > '9') {
+			return i
 		}
 	}
-	return s != ""
+	return len(s)
 }

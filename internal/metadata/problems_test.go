@@ -118,3 +118,25 @@ func TestLoadDirWithoutFiles(t *testing.T) {
 		t.Errorf("an empty project (-want +got):\n%s", diff)
 	}
 }
+
+func TestHandlersThatAreNoURL(t *testing.T) {
+	t.Parallel()
+	for handler, bad := range map[string]bool{
+		"5x": true, "{{5x}}": true, "{{A B}}/x": true, "{{ A }}/x": true, "{{GOLANG_URL}}5x": true, "ftp://x/y": true, "{{}}": true,
+		"{{GOLANG_URL}}/actions/a": false, "{{ANY}}v1/a": false, "https://x/y": false, "{{GOLANG_URL}}": false, "http://{{H}}:{{P}}/": false,
+	} {
+		md := &metadata.Metadata{Actions: []metadata.Action{{
+			Name: "a", Definition: metadata.ActionDefinition{Handler: handler, OutputType: "String", Kind: metadata.Synchronous},
+			Pos: metadata.Pos{File: metadata.SDLFile, Line: 1}, YAMLPos: metadata.Pos{File: metadata.YAMLFile, Line: 2},
+		}}}
+		problems := metadata.Validate(md, nil).Errors()
+		if bad != (len(problems) > 0) {
+			t.Errorf("handler %q: problems %v", handler, problems)
+		}
+		for _, p := range problems {
+			if p.Hint == "" || p.Pos.Line != 2 {
+				t.Errorf("handler %q: %v without place or advice", handler, p)
+			}
+		}
+	}
+}

@@ -55,6 +55,9 @@ func removeAction(sdl, text []byte, name string) (newSDL, newYAML []byte, err er
 // cutActionSDL removes the action's field, and its block where it is the only field.
 func cutActionSDL(text, name string) []byte {
 	for _, p := range cutSDL(text) {
+		if !p.isRoot(Mutation) && !p.isRoot(Query) {
+			continue
+		}
 		for _, f := range p.fields {
 			if f.name != name {
 				continue

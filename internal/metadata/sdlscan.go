@@ -41,11 +41,9 @@ func scanSDL(text string) []sdlToken {
 		case c == '"':
 			kind = tokenString
 			i = stringEnd(text, i)
-		case isName(text[i : i+1]):
+		case nameLength(text[i:i+1]) > 0:
 			kind = tokenName
-			for i < len(text) && isName(text[start:i+1]) {
-				i++
-			}
+			i += nameLength(text[i:])
 		default:
 			i++
 		}
@@ -83,7 +81,7 @@ type sdlPiece struct {
 	start, end int
 	// open and shut are the places of the braces; zero without any.
 	open, shut int
-	fields     []sdlPiece // of type Mutation and type Query only
+	fields     []sdlPiece // of types, inputs and enums
 }
 
 func (p *sdlPiece) isRoot(typ ActionType) bool {
@@ -165,11 +163,11 @@ func (c *sdlCutter) definition() sdlPiece {
 		body := c.i + 1
 		c.group()
 		p.shut = c.toks[c.i-1].start
-		if p.isRoot(Mutation) || p.isRoot(Query) {
+		if p.keyword == "type" || p.keyword == "input" || p.keyword == "enum" {
 			end := c.i
 			c.i = body
 			for c.i < end-1 {
-				p.fields = append(p.fields, c.field())
+				p.fields = append(p.fields, c.member(p.keyword))
 			}
 			c.i = end
 		}
@@ -183,13 +181,21 @@ func (c *sdlCutter) definition() sdlPiece {
 	return p
 }
 
-// field cuts `"""description""" name(arguments): Type @directives`.
-func (c *sdlCutter) field() sdlPiece {
+// field cuts `"""description""" name(arguments): Type = default @directives`.
+func (c *sdlCutter) field() sdlPiece { return c.member("type") }
+
+// member cuts a field, or a value of an enum.
+func (c *sdlCutter) member(keyword string) sdlPiece {
 	first := c.i
 	if c.toks[c.i].kind == tokenString {
 		c.i++
 	}
 	p := sdlPiece{name: c.next()}
+	if keyword == "enum" {
+		c.directives()
+		p.start, p.end = c.span(first, c.i-1)
+		return p
+	}
 	if c.peek() == "(" {
 		c.group()
 	}
@@ -201,9 +207,27 @@ func (c *sdlCutter) field() sdlPiece {
 	for c.peek() == "]" || c.peek() == "!" {
 		c.next()
 	}
+	if c.peek() == "=" {
+		c.next()
+		c.value()
+	}
 	c.directives()
 	p.start, p.end = c.span(first, c.i-1)
 	return p
+}
+
+// value skips a default value. A number is several tokens that touch each other.
+func (c *sdlCutter) value() {
+	if s := c.peek(); s == "[" || s == "{" {
+		c.group()
+		return
+	}
+	for c.next(); c.i < len(c.toks); c.i++ {
+		last, tok := c.toks[c.i-1], c.toks[c.i]
+		if last.kind == tokenString || tok.start != last.end || tok.kind == tokenString || c.text[tok.start] == '}' || c.text[tok.start] == '@' {
+			return
+		}
+	}
 }
 
 func (c *sdlCutter) names(separator string) {
@@ -242,12 +266,18 @@ func (c *sdlCutter) group() {
 	}
 }
 
+// firstFrom is the index, among all tokens, of the first that starts at pos or behind it.
+func (c *sdlCutter) firstFrom(pos int) int {
+	i, _ := slices.BinarySearchFunc(c.all, pos, func(t sdlToken, pos int) int { return t.start - pos })
+	return i
+}
+
 // span widens tokens first to last (of toks) to the comments that belong to them: those directly above, without a blank
 // line between, and one behind on the same line.
 func (c *sdlCutter) span(first, last int) (start, end int) {
 	last = min(last, len(c.toks)-1)
 	start, end = c.toks[first].start, c.toks[last].end
-	at := slices.IndexFunc(c.all, func(t sdlToken) bool { return t.start == start })
+	at := c.firstFrom(start)
 	for at > 0 && c.all[at-1].kind == tokenComment && c.ownLine(at-1) {
 		between := c.text[c.all[at-1].end:start]
 		if strings.Count(between, "\n") > 1 || strings.Count(between, "\r") > 1 {
@@ -256,8 +286,8 @@ func (c *sdlCutter) span(first, last int) (start, end int) {
 		at--
 		start = c.all[at].start
 	}
-	after := slices.IndexFunc(c.all, func(t sdlToken) bool { return t.start >= end })
-	if after >= 0 && c.all[after].kind == tokenComment && !strings.ContainsAny(c.text[end:c.all[after].start], "\r\n") {
+	after := c.firstFrom(end)
+	if after < len(c.all) && c.all[after].kind == tokenComment && !strings.ContainsAny(c.text[end:c.all[after].start], "\r\n") {
 		end = c.all[after].end
 	}
 	return start, end

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"math"
-	"slices"
 	"strconv"
 	"strings"
 )
@@ -20,14 +19,30 @@ type ShapeError struct {
 // Error returns the message with its path.
 func (e *ShapeError) Error() string { return e.Path + ": " + e.Message }
 
-// value is a JSON value at a path.
+// value is a JSON value at a path: that of a root, or a key or an element of another value. Paths are put together when
+// there is something to say about them.
 type value struct {
-	path string
-	raw  json.RawMessage
+	path    string // of a root
+	up      *value // nil: a root
+	key     string
+	element int // from 1; 0: a key
+	raw     json.RawMessage
 }
 
 func (v value) errorf(format string, args ...any) *ShapeError {
-	return &ShapeError{Path: v.path, Message: fmt.Sprintf(format, args...)}
+	return &ShapeError{Path: v.place(), Message: fmt.Sprintf(format, args...)}
+}
+
+// place is the whole path.
+func (v value) place() string {
+	switch {
+	case v.up == nil:
+		return v.path
+	case v.element > 0:
+		return v.up.place() + "[" + strconv.Itoa(v.element-1) + "]"
+	default:
+		return v.up.place() + pathKey(v.key)
+	}
 }
 
 func (v value) null() bool { return len(v.raw) == 0 || string(bytes.TrimSpace(v.raw)) == "null" }
@@ -60,21 +75,23 @@ func (v value) mismatch(goal, want string) *ShapeError {
 
 // object is a JSON object with its path.
 type object struct {
-	value
+	*value
 	fields map[string]json.RawMessage
 }
 
 func (v value) object(goal string) (object, *ShapeError) {
-	o := object{value: v}
-	if v.kind() != "Object" || json.Unmarshal(v.raw, &o.fields) != nil {
+	o := object{value: &v}
+	fields, ok := splitObject(v.raw)
+	if !ok {
 		return o, v.mismatch(goal, "Object")
 	}
+	o.fields = fields
 	return o, nil
 }
 
 // get returns a field, null where it is missing.
 func (o object) get(key string) value {
-	return value{path: o.path + pathKey(key), raw: o.fields[key]}
+	return value{up: o.value, key: key, raw: o.fields[key]}
 }
 
 // pathKey writes a key into a path: .key, or ['key'] where it is not a plain word.
@@ -98,12 +115,12 @@ func (v value) list(f func(value) *ShapeError) *ShapeError {
 	if v.null() {
 		return nil
 	}
-	var items []json.RawMessage
-	if v.kind() != "Array" || json.Unmarshal(v.raw, &items) != nil {
+	items, ok := splitArray(v.raw)
+	if !ok {
 		return v.mismatch("[]", "Array")
 	}
 	for i, item := range items {
-		if err := f(value{path: v.path + "[" + strconv.Itoa(i) + "]", raw: item}); err != nil {
+		if err := f(value{up: &v, element: i + 1, raw: item}); err != nil {
 			return err
 		}
 	}
@@ -221,12 +238,11 @@ func opt1[T any](o object, key string, read func(value) (T, *ShapeError)) func()
 // duplicates returns what stands in a list more than once, in order.
 func duplicates(names []string) []string {
 	var out []string
-	seen := map[string]bool{}
+	seen := make(map[string]int, len(names))
 	for _, n := range names {
-		if seen[n] && !slices.Contains(out, n) {
+		if seen[n]++; seen[n] == 2 {
 			out = append(out, n)
 		}
-		seen[n] = true
 	}
 	return out
 }

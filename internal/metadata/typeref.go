@@ -45,10 +45,7 @@ func parseType(rest *string, depth int) (*TypeRef, bool) {
 		}
 		*rest = after
 	} else {
-		n := 0
-		for n < len(*rest) && isName((*rest)[:n+1]) {
-			n++
-		}
+		n := nameLength(*rest)
 		if n == 0 {
 			return nil, false
 		}

@@ -376,6 +376,9 @@ func isHeaderName(s string) bool {
 	return s != ""
 }
 
+// serviceURLs are the variables of the function services, which hold an address without a path.
+var serviceURLs = []string{"{{GOLANG_URL}}", "{{NESTJS_URL}}", "{{PYTHON_URL}}"}
+
 // handler checks a handler's URL with its {{VARIABLES}} filled in with something plausible.
 func (v *validator) handler(a Action, what string) {
 	handler := a.Definition.Handler
@@ -401,9 +404,20 @@ func (v *validator) handler(a Action, what string) {
 		return
 	}
 	for _, n := range names {
-		if trimmed := strings.TrimSpace(n); trimmed != n || n == "" {
+		trimmed := strings.TrimSpace(n)
+		switch {
+		case trimmed != n && trimmed != "":
 			v.ps.errorf(pos, "%s: handler %q: Hasura takes the blanks in {{%s}} as part of the variable's name", what, handler, n).
 				hint("write {{%s}}", trimmed)
+		case !isName(n): // a GraphQL name has the letters of a variable's
+			v.ps.errorf(pos, "%s: handler %q: {{%s}} does not name an environment variable", what, handler, n).
+				hint("write a URL, or begin it with a variable, such as '{{GOLANG_URL}}/actions/%s'", Kebab(a.Name))
+		}
+	}
+	for _, service := range serviceURLs {
+		if rest, ok := strings.CutPrefix(handler, service); ok && rest != "" && !strings.ContainsRune("/?:", rune(rest[0])) {
+			v.ps.errorf(pos, "%s: handler %q: %s has no path behind it: %q would become a part of the port", what, handler, service, rest).
+				hint("write '%s/actions/%s'", service, Kebab(a.Name))
 		}
 	}
 	u, err := url.Parse(filled)
@@ -433,3 +447,7 @@ func expand(s string, fill func(before, after string) string) (out string, names
 		b.WriteString(fill(b.String(), s))
 	}
 }
+
+// At is where a key of the action's entry stands in actions.yaml, such as "timeout"; where the key is missing it is the entry, and
+// without one the declaration.
+func (a Action) At(key string) Pos { return a.at(key) }

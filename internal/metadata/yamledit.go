@@ -24,23 +24,35 @@ type yamlEditor struct {
 // new text is a matter of reading (a comment or a text block at the end can belong to either side), each place is
 // tried, and the first whose outcome reads as the old content plus the item is taken.
 func (e *yamlEditor) appendItem(path []string, item *node) error {
-	entry, err := item.text()
-	if err != nil {
-		return err
+	return e.appendItems(path, []*node{item})
+}
+
+// appendItems is appendItem for several at once, which reads the file once.
+func (e *yamlEditor) appendItems(path []string, items []*node) error {
+	if len(items) == 0 {
+		return nil
 	}
 	before, err := decodeAny(e.text)
 	if err != nil {
 		return err
 	}
-	added, err := decodeAny(entry)
-	if err != nil {
-		return err
+	want := before
+	p := &yamlPlace{editor: e}
+	for _, item := range items {
+		entry, err := item.text()
+		if err != nil {
+			return err
+		}
+		added, err := decodeAny(entry)
+		if err != nil {
+			return err
+		}
+		var ok bool
+		if want, ok = withItem(want, path, added); !ok {
+			return invalidf("edit the file by hand", "%s: %s is not a list", YAMLFile, strings.Join(path, "."))
+		}
+		p.add(string(entry), flowText(item))
 	}
-	want, ok := withItem(before, path, added)
-	if !ok {
-		return invalidf("edit the file by hand", "%s: %s is not a list", YAMLFile, strings.Join(path, "."))
-	}
-	p := &yamlPlace{editor: e, entry: strings.TrimSuffix(string(entry), "\n"), json: flowText(item)}
 	for _, candidate := range p.candidates(path) {
 		got, err := decodeAny(candidate)
 		if err == nil && reflect.DeepEqual(want, got) {
@@ -91,8 +103,18 @@ func flowText(item *node) string {
 // yamlPlace finds the places where an item can go.
 type yamlPlace struct {
 	editor *yamlEditor
-	entry  string // the item in block style, from column zero
-	json   string // the item in flow style
+	lines  string // the items in block style, each with its dash, from column zero
+	json   string // the items in flow style
+}
+
+// add takes an item in both styles.
+func (p *yamlPlace) add(entry, json string) {
+	if p.lines != "" {
+		p.lines += "\n"
+		p.json += ", "
+	}
+	p.lines += listItem(strings.TrimSuffix(entry, "\n"))
+	p.json += json
 }
 
 func (p *yamlPlace) candidates(path []string) [][]byte {
@@ -120,7 +142,7 @@ func (p *yamlPlace) candidates(path []string) [][]byte {
 			if cur.Style&yaml.FlowStyle != 0 {
 				return p.beforeBracket(cur, p.json)
 			}
-			return p.intoBlock(cur, p.listIndent(cur), listItem(p.entry))
+			return p.intoBlock(cur, p.listIndent(cur), p.lines)
 		}
 		return nil
 	}
@@ -140,7 +162,7 @@ func listItem(entry string) string { return "- " + strings.TrimPrefix(indent(ent
 
 // block is the item inside the keys of path, in block style.
 func (p *yamlPlace) block(path []string) string {
-	text := listItem(p.entry)
+	text := p.lines
 	for _, p := range slices.Backward(path) {
 		text = p + ":\n" + indent(text, "  ")
 	}
@@ -204,7 +226,7 @@ func (p *yamlPlace) intoEmpty(key, val *yaml.Node, path []string, flow bool) [][
 		without = splice(without, from, start+len(bytes.TrimRight(without[start:lineEnd], "\r\n")), "")
 		lineEnd = endOfLine(without, from)
 	}
-	q := &yamlPlace{editor: &yamlEditor{text: without, eol: p.editor.eol}, entry: p.entry, json: p.json}
+	q := &yamlPlace{editor: &yamlEditor{text: without, eol: p.editor.eol}, lines: p.lines, json: p.json}
 	return [][]byte{q.insertLines(lineEnd, p.column(key)+2, p.block(path))}
 }
 

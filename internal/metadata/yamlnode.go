@@ -13,7 +13,7 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// maxYAMLNodes and maxYAMLDepth bound what one file can expand to: aliases make small files large.
+// maxYAMLNodes, beside a file's size, and maxYAMLDepth bound what it can expand to: aliases make small files large.
 const (
 	maxYAMLNodes = 200_000
 	maxYAMLDepth = 200
@@ -25,6 +25,8 @@ type yamlReader struct {
 	ps   *Problems
 	// include reads the file that `!include path` names; nil where a file has no such thing.
 	include func(path string, pos Pos) json.RawMessage
+	line    int // lines of the file before the text
+	size    int // bytes of the text
 	nodes   int
 }
 
@@ -61,7 +63,7 @@ func parseYAML(text []byte, file string, ps *Problems) *yaml.Node {
 	return doc.Content[0]
 }
 
-func (r *yamlReader) pos(n *yaml.Node) Pos { return Pos{File: r.file, Line: n.Line} }
+func (r *yamlReader) pos(n *yaml.Node) Pos { return Pos{File: r.file, Line: r.line + n.Line} }
 
 // resolve follows an alias.
 func resolve(n *yaml.Node) *yaml.Node {
@@ -110,7 +112,7 @@ func (r *yamlReader) mappingAt(n *yaml.Node, what string, depth int) (pairs []ya
 			r.ps.errorf(r.pos(k), "%s: key %q stands here twice, first on line %d", what, k.Value, first)
 			continue
 		}
-		seen[k.Value] = k.Line
+		seen[k.Value] = r.line + k.Line
 		pairs = append(pairs, yamlPair{key: k.Value, pos: r.pos(k), value: v})
 	}
 	for _, p := range merged {
@@ -201,10 +203,11 @@ func (r *yamlReader) unknown(p yamlPair, what string, known []string) {
 // spend counts a visited node and notes when the file is too large to expand.
 func (r *yamlReader) spend(n *yaml.Node, what string) (exhausted bool) {
 	r.nodes++
-	if r.nodes == maxYAMLNodes {
-		r.ps.errorf(r.pos(n), "%s: the file's aliases expand to more than %d values", what, maxYAMLNodes)
+	limit := maxYAMLNodes + r.size // a file without aliases never gets there
+	if r.nodes == limit {
+		r.ps.errorf(r.pos(n), "%s: the file's aliases expand to more than %d values", what, limit)
 	}
-	return r.nodes >= maxYAMLNodes
+	return r.nodes >= limit
 }
 
 // raw turns any value into JSON, keys in the file's order; nil for null.

@@ -423,3 +423,22 @@ func TestAccess(t *testing.T) {
 		}
 	}
 }
+
+// TestDropThatBreaksOthers: what something else depends on is not taken away.
+func TestDropThatBreaksOthers(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, metadataapi.Options{})
+	f.must(t, metadataPath, `{"type":"bulk","args":[{"type":"pg_track_table","args":{"table":"orders"}},
+		{"type":"set_custom_types","args":{"objects":[{"name":"Receipt","fields":[{"name":"id","type":"Int!"}],"relationships":[
+			{"name":"order","type":"object","remote_table":"orders","field_mapping":{"id":"id"}}]}]}}]}`)
+	before := f.must(t, metadataPath, `{"type":"export_metadata","args":{}}`)
+	status, answer := f.send(t, metadataPath, `{"type":"pg_untrack_table","args":{"table":"orders"}}`)
+	if status != http.StatusInternalServerError ||
+		!strings.HasPrefix(answer, `{"error":"cannot continue due to newly found inconsistent metadata","path":"$.args","code":"unexpected",`) ||
+		!strings.Contains(answer, `"name":"custom_types custom_types"`) {
+		t.Errorf("got %d %s", status, answer)
+	}
+	if after := f.must(t, metadataPath, `{"type":"export_metadata","args":{}}`); after != before {
+		t.Errorf("it was changed nevertheless (-before +after):\n%s", cmp.Diff(before, after))
+	}
+}

@@ -8,6 +8,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"runtime/debug"
 	"sync/atomic"
 	"time"
 
@@ -77,6 +78,7 @@ func New(ctx context.Context, o Options) (*API, error) {
 	if o.PollInterval == 0 {
 		o.PollInterval = DefaultPollInterval
 	}
+	o.Store = boundedStore{o.Store}
 	a := &API{opt: o, log: o.Log, ops: operations(), lock: make(chan struct{}, 1)}
 	empty := &metadata.Metadata{Version: 3}
 	staged, err := o.Engine.Stage(empty, metadata.Facts{})
@@ -124,6 +126,12 @@ func (a *API) Reload(ctx context.Context) error {
 	return a.refresh(ctx, true)
 }
 
+// Healthy asks for the place that the metadata is kept in, nothing else.
+func (a *API) Healthy(ctx context.Context) error {
+	_, err := a.opt.Store.Version(ctx)
+	return err
+}
+
 // follow loads the metadata if it has changed, or if a database has in a way that may mend what is inconsistent.
 func (a *API) follow(ctx context.Context) error {
 	version, err := a.opt.Store.Version(ctx)
@@ -146,6 +154,7 @@ func (a *API) refresh(ctx context.Context, force bool) error {
 	if version, err := a.opt.Store.Version(ctx); err != nil || !force && version == a.current.Load().version {
 		return err
 	}
+	defer thrifty()()
 	md, version, err := a.opt.Store.Load(ctx)
 	if err != nil {
 		return err
@@ -162,6 +171,9 @@ func (a *API) refresh(ctx context.Context, force bool) error {
 func (a *API) swap(s *state) {
 	a.current.Store(s)
 	a.opt.Engine.Swap(s.staged)
+	if len(s.md.Actions) >= manyActions {
+		go debug.FreeOSMemory() // the last version's, and what reading this one took
+	}
 }
 
 // acquire waits for the right to change the metadata.

@@ -57,6 +57,7 @@ func reloadMetadata(r *run, c command) ([]byte, *action.Error) {
 	if o := readObject(c.args, "ReloadMetadata"); o.err != nil {
 		return nil, o.err
 	}
+	defer thrifty()()
 	md := r.md
 	if md == r.base.md {
 		loaded, version, err := r.api.opt.Store.Load(r.ctx)

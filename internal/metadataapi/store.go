@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"time"
 
 	"github.com/nself-org/nself/internal/metadata"
 )
@@ -28,6 +29,29 @@ type Store interface {
 	Save(ctx context.Context, md *metadata.Metadata, expected int64) (int64, error)
 	// ReadOnly tells that Save always fails.
 	ReadOnly() bool
+}
+
+const (
+	// versionTimeout bounds the question for the version: it is asked all the time, and what waits for it waits for nothing
+	// when the database hangs.
+	versionTimeout = 5 * time.Second
+	// loadTimeout bounds reading a document, which can be large.
+	loadTimeout = 30 * time.Second
+)
+
+// boundedStore gives up reading a store that does not answer.
+type boundedStore struct{ Store }
+
+func (s boundedStore) Version(ctx context.Context) (int64, error) {
+	ctx, cancel := context.WithTimeout(ctx, versionTimeout)
+	defer cancel()
+	return s.Store.Version(ctx)
+}
+
+func (s boundedStore) Load(ctx context.Context) (*metadata.Metadata, int64, error) {
+	ctx, cancel := context.WithTimeout(ctx, loadTimeout)
+	defer cancel()
+	return s.Store.Load(ctx)
 }
 
 // MemoryStore keeps the metadata until the program ends.

@@ -9,7 +9,9 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -327,6 +329,56 @@ func (s *lostStore) Version(ctx context.Context) (int64, error) {
 		return 0, s.load
 	}
 	return s.Store.Version(ctx)
+}
+
+// hungStore does not answer, until it is mended.
+type hungStore struct {
+	metadataapi.Store
+	asked atomic.Int64
+	hangs atomic.Bool
+}
+
+func (s *hungStore) Version(ctx context.Context) (int64, error) {
+	s.asked.Add(1)
+	if s.hangs.Load() {
+		<-ctx.Done()
+		return 0, ctx.Err()
+	}
+	return s.Store.Version(ctx)
+}
+
+// TestHungStore: a database that does not answer is given up and asked again, and holds nobody up for long.
+func TestHungStore(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		store := &hungStore{Store: memoryStore(t)}
+		f := newFixture(t, metadataapi.Options{Store: store})
+		store.hangs.Store(true)
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := make(chan error, 1)
+		go func() { ended <- f.api.Run(ctx) }()
+		began, asked := time.Now(), store.asked.Load()
+		if status, answer := f.send(t, metadataPath, createPing); status != http.StatusInternalServerError {
+			t.Errorf("got %d %s", status, answer)
+		}
+		f.must(t, metadataPath, `{"type":"export_metadata","args":{}}`)
+		if err := f.api.Healthy(t.Context()); err == nil {
+			t.Error("the store counts as healthy")
+		}
+		if took := time.Since(began); took > 30*time.Second {
+			t.Errorf("it took %s", took)
+		}
+		<-time.After(time.Minute)
+		if times := store.asked.Load() - asked; times < 10 {
+			t.Errorf("it was asked %d times only", times)
+		}
+		store.hangs.Store(false)
+		f.must(t, metadataPath, createPing)
+		cancel()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	})
 }
 
 // TestNothingIsServedThatIsNotStored: a change that could not be stored is not in force.

@@ -57,6 +57,8 @@ type server struct {
 	port int
 	// lifeline is the write end of a pipe whose closing stops the server. The kernel closes it with the test binary.
 	lifeline *os.File
+	// ended waits for the end.
+	ended func() error
 }
 
 // url is the connection string for one database. The server trusts local connections; the password is there because

@@ -28,17 +28,17 @@ const (
 )
 
 // supervise runs the server beside a reader of its standard input. When the input ends, which happens when the test
-// binary is gone for whatever reason, it stops the server at once and removes the folder. $1 is the postgres program,
-// $2 the folder, $3 the port.
+// binary is gone for whatever reason, it stops the server at once and removes the folder, unless it got the line keep.
+// $1 is the postgres program, $2 the folder, $3 the port, $4 on or off: a commit outlives the server.
 const supervise = `
 "$1" -D "$2/data" -p "$3" -c listen_addresses=127.0.0.1 -c unix_socket_directories="$2" \
-  -c fsync=off -c synchronous_commit=off -c full_page_writes=off -c max_connections=200 \
+  -c fsync=off -c synchronous_commit="$4" -c full_page_writes=off -c max_connections=200 \
   </dev/null >"$2/log" 2>&1 &
 server=$!
-read -r _
+read -r word
 kill -QUIT "$server" 2>/dev/null
 wait "$server"
-rm -rf "$2"
+[ "$word" = keep ] || rm -rf "$2"
 `
 
 func startServer() (*server, error) {
@@ -61,23 +61,16 @@ func startServer() (*server, error) {
 
 // attempt creates a cluster in a new folder and launches it. A failed one leaves nothing behind.
 func attempt(ctx context.Context, bin string) (*server, error) {
-	attr, uid, gid, err := unprivileged()
+	dir, attr, err := newCluster(ctx, bin)
 	if err != nil {
 		return nil, err
 	}
-	dir, err := makeFolder(uid, gid)
+	port, err := freePort()
 	if err != nil {
-		return nil, err
-	}
-	initdb := exec.CommandContext(ctx, filepath.Join(bin, "initdb"), "-D", filepath.Join(dir, "data"),
-		"-U", superuser, "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync")
-	initdb.SysProcAttr = attr
-	initdb.Dir = dir
-	if out, err := initdb.CombinedOutput(); err != nil {
 		_ = os.RemoveAll(dir)
-		return nil, fmt.Errorf("initdb: %w\n%s", err, out)
+		return nil, err
 	}
-	srv, err := launch(ctx, filepath.Join(bin, "postgres"), dir, attr)
+	srv, err := launch(ctx, filepath.Join(bin, "postgres"), dir, port, "off", attr)
 	if err != nil {
 		_ = os.RemoveAll(dir)
 		return nil, err
@@ -85,19 +78,39 @@ func attempt(ctx context.Context, bin string) (*server, error) {
 	return srv, nil
 }
 
-// launch starts the server on a free port and waits until it answers.
-func launch(ctx context.Context, postgres, dir string, attr *syscall.SysProcAttr) (*server, error) {
-	port, err := freePort()
+// newCluster creates a cluster in a new folder, to be served with attr.
+func newCluster(ctx context.Context, bin string) (dir string, attr *syscall.SysProcAttr, err error) {
+	attr, uid, gid, err := unprivileged()
 	if err != nil {
-		return nil, err
+		return "", nil, err
 	}
+	dir, err = makeFolder(uid, gid)
+	if err != nil {
+		return "", nil, err
+	}
+	initdb := exec.CommandContext(ctx, filepath.Join(bin, "initdb"), "-D", filepath.Join(dir, "data"),
+		"-U", superuser, "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync")
+	initdb.SysProcAttr = attr
+	initdb.Dir = dir
+	if out, err := initdb.CombinedOutput(); err != nil {
+		_ = os.RemoveAll(dir)
+		return "", nil, fmt.Errorf("initdb: %w\n%s", err, out)
+	}
+	return dir, attr, nil
+}
+
+// launch starts the server and waits until it answers.
+func launch(
+	ctx context.Context, postgres, dir string, port int, durable string, attr *syscall.SysProcAttr,
+) (*server, error) {
 	stdin, lifeline, err := os.Pipe()
 	if err != nil {
 		return nil, err
 	}
 	defer func() { _ = stdin.Close() }()
 	// Not CommandContext: the process outlives this function.
-	cmd := exec.Command("/bin/sh", "-c", supervise, "pgtest", postgres, dir, strconv.Itoa(port)) //nolint:noctx // see above
+	//nolint:noctx // see above
+	cmd := exec.Command("/bin/sh", "-c", supervise, "pgtest", postgres, dir, strconv.Itoa(port), durable)
 	cmd.SysProcAttr = attr
 	cmd.Dir = dir
 	cmd.Stdin = stdin
@@ -105,7 +118,7 @@ func launch(ctx context.Context, postgres, dir string, attr *syscall.SysProcAttr
 		_ = lifeline.Close()
 		return nil, err
 	}
-	srv := &server{port: port, lifeline: lifeline}
+	srv := &server{port: port, lifeline: lifeline, ended: cmd.Wait}
 	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
 	if err := srv.awaitReady(ctx, dir); err != nil {

@@ -16,7 +16,8 @@ type documented struct {
 	name string
 	// migrations names folders of templates/hasura/migrations/default; actions may share them.
 	migrations []string
-	// files names, for each runtime that implements the action, the files of its template that this action alone needs.
+	// files names, for each runtime that implements the action, the files of its template that are rendered for this
+	// action's sake; actions may share them. Files that no action names are part of every service.
 	files map[string][]string
 }
 
@@ -25,29 +26,169 @@ func (d documented) implementedIn(runtime string) bool {
 	return len(d.files[runtime]) > 0 || runtime == "" && len(d.files) > 0
 }
 
+// Migrations that several actions share.
+const (
+	usersMigration = "1700000000100_create_users"
+	jobsMigration  = "1700000000300_create_jobs"
+	crmMigration   = "1700000000600_create_crm"
+)
+
+// Files of the Go template that several actions share.
+var (
+	goUsers = []string{
+		"internal/users/rules.go", "internal/users/users.go", "internal/users/users_test.go", "internal/users/verification.go",
+	}
+	goQueue = []string{"internal/queue/queue.go", "internal/queue/queue_test.go"}
+	goJobs  = append([]string{
+		"internal/jobs/jobs.go", "internal/jobs/jobs_test.go", "internal/jobs/worker.go",
+	}, goQueue...)
+	goCRM = []string{
+		"internal/crm/cipher.go", "internal/crm/client.go", "internal/crm/client_test.go", "internal/crm/crm_test.go",
+		"internal/crm/store.go", "internal/crm/target.go",
+	}
+	goStorage = []string{
+		"internal/storage/dir.go", "internal/storage/dir_test.go", "internal/storage/s3.go", "internal/storage/s3_test.go",
+		"internal/storage/sign.go", "internal/storage/storage.go",
+	}
+)
+
 var documentedActions = []documented{
 	{
 		name:       "registerUser",
-		migrations: []string{"1700000000100_create_users"},
+		migrations: []string{usersMigration},
 		files: map[string][]string{
-			"golang": {
+			"golang": append([]string{
 				"actions/register_user.go", "actions/register_user_mail.go", "actions/register_user_mail.html",
 				"actions/register_user_mail.txt", "actions/register_user_rules.go", "actions/register_user_rules_test.go",
 				"actions/register_user_test.go", "actions/verify_email.go", "actions/verify_email.html",
-				"actions/verify_email_test.go", "internal/users/users.go", "internal/users/users_test.go",
-				"internal/users/verification.go",
-			},
-			"nestjs": {
-				"src/actions/password.service.spec.ts", "src/actions/password.service.ts",
-				"src/actions/user.controller.spec.ts", "src/actions/user.controller.ts", "src/actions/user.rules.spec.ts",
-				"src/actions/user.rules.ts", "src/actions/user.service.ts", "src/actions/verify-email.controller.ts",
-				"test/register-user.e2e-spec.ts",
-			},
+				"actions/verify_email_test.go",
+			}, goUsers...),
+			"nestjs": nestFiles["registerUser"],
 			"python": {
 				"actions/register_user.py", "actions/register_user_mail.html", "actions/register_user_mail.py",
 				"actions/register_user_mail.txt", "actions/register_user_rules.py", "actions/verify_email.html",
-				"actions/verify_email.py", "service/users.py", "tests/test_register_user.py",
+				"actions/verify_email.py", "service/user_rules.py", "service/users.py", "tests/test_register_user.py",
 				"tests/test_register_user_rules.py", "tests/test_users.py", "tests/test_verify_email.py",
+			},
+		},
+	},
+	{
+		name:       "processPayment",
+		migrations: []string{usersMigration, "1700000000200_create_payments"},
+		files: map[string][]string{
+			"golang": slices.Concat([]string{
+				"actions/process_payment.go", "actions/process_payment_rules.go", "actions/process_payment_test.go",
+				"internal/payments/payments.go", "internal/payments/stripe.go",
+			}, goUsers),
+			"nestjs": nestFiles["processPayment"],
+			"python": {
+				"actions/payment.py", "actions/payment_rules.py", "service/payments.py", "service/stripe_gateway.py",
+				"tests/stripe_server.py", "tests/test_payment.py",
+			},
+		},
+	},
+	{
+		name: "generateReport",
+		// Reports are of users or of payments, so both tables have to be there.
+		migrations: []string{usersMigration, "1700000000200_create_payments", jobsMigration},
+		files: map[string][]string{
+			"golang": slices.Concat([]string{
+				"actions/generate_report.go", "actions/generate_report_test.go", "internal/reports/reports.go",
+				"internal/reports/reports_test.go", "actions/background_test.go",
+			}, goJobs, goStorage),
+			"nestjs": nestFiles["generateReport"],
+			"python": {
+				"actions/generate_report.py", "service/file_links.py", "service/job_work.py", "service/jobs.py",
+				"service/queue.py", "service/reports.py", "service/storage.py", "tests/jobs.py", "tests/s3_server.py",
+				"tests/test_generate_report.py", "tests/test_storage.py",
+			},
+		},
+	},
+	{
+		name:       "jobStatus",
+		migrations: []string{jobsMigration},
+		files: map[string][]string{
+			"golang": slices.Concat([]string{"actions/job_answers.go", "actions/job_status.go", "actions/job_status_test.go",
+				"actions/background_test.go"}, goJobs, goStorage),
+			"nestjs": nestFiles["jobStatus"],
+			"python": {
+				"actions/job_answers.py", "actions/job_status.py", "service/file_links.py", "service/jobs.py",
+				"service/storage.py", "tests/jobs.py", "tests/s3_server.py", "tests/test_job_status.py",
+				"tests/test_storage.py",
+			},
+		},
+	},
+	{
+		name:       "cancelJob",
+		migrations: []string{jobsMigration},
+		files: map[string][]string{
+			"golang": slices.Concat([]string{"actions/cancel_job.go", "actions/cancel_job_test.go", "actions/job_answers.go"}, goJobs),
+			"nestjs": nestFiles["cancelJob"],
+			"python": {
+				"actions/cancel_job.py", "actions/job_answers.py", "service/file_links.py", "service/jobs.py",
+				"service/storage.py", "tests/jobs.py", "tests/s3_server.py", "tests/test_cancel_job.py",
+				"tests/test_storage.py",
+			},
+		},
+	},
+	{
+		name:       "bulkCreateUsers",
+		migrations: []string{usersMigration, jobsMigration, "1700000000500_create_invitations"},
+		files: map[string][]string{
+			"golang": slices.Concat([]string{
+				"actions/accept_invitation.go", "actions/accept_invitation.html", "actions/bulk_create_users.go",
+				"actions/bulk_create_users_mail.go", "actions/bulk_create_users_mail.html",
+				"actions/bulk_create_users_mail.txt", "actions/bulk_create_users_test.go", "internal/users/bulk.go",
+				"internal/users/invitations.go",
+			}, goUsers, goQueue),
+			"nestjs": nestFiles["bulkCreateUsers"],
+			"python": {
+				"actions/accept_invitation.html", "actions/accept_invitation.py", "actions/bulk_create_users.py",
+				"actions/bulk_create_users_mail.html", "actions/bulk_create_users_mail.py",
+				"actions/bulk_create_users_mail.txt", "service/invitations.py", "service/queue.py",
+				"service/user_rules.py", "tests/test_bulk_create_users.py",
+			},
+		},
+	},
+	{
+		name:       "uploadAndProcessFile",
+		migrations: []string{jobsMigration, "1700000000400_create_files"},
+		files: map[string][]string{
+			"golang": slices.Concat([]string{
+				"actions/background_test.go", "actions/upload_and_process_file.go", "actions/upload_and_process_file_job.go",
+				"actions/upload_and_process_file_test.go", "internal/files/content.go", "internal/files/csv.go",
+				"internal/files/files.go", "internal/files/files_test.go", "internal/files/image.go",
+			}, goJobs, goStorage),
+			"nestjs": nestFiles["uploadAndProcessFile"],
+			"python": {
+				"actions/upload_and_process_file.py", "service/content.py", "service/file_links.py",
+				"service/file_work.py", "service/files.py", "service/job_work.py", "service/jobs.py",
+				"service/queue.py", "service/storage.py", "tests/jobs.py", "tests/s3_server.py",
+				"tests/test_storage.py", "tests/test_upload_and_process_file.py",
+			},
+		},
+	},
+	{
+		name:       "saveCrmIntegration",
+		migrations: []string{crmMigration},
+		files: map[string][]string{
+			"golang": append([]string{"actions/save_crm_integration.go", "actions/save_crm_integration_test.go"}, goCRM...),
+			"nestjs": nestFiles["saveCrmIntegration"],
+			"python": {
+				"actions/save_crm_integration.py", "service/crm.py", "service/crm_store.py", "service/encryption.py",
+				"service/outbound.py", "tests/test_save_crm_integration.py",
+			},
+		},
+	},
+	{
+		name:       "syncWithCrm",
+		migrations: []string{crmMigration},
+		files: map[string][]string{
+			"golang": append([]string{"actions/sync_with_crm.go", "actions/sync_with_crm_test.go"}, goCRM...),
+			"nestjs": nestFiles["syncWithCrm"],
+			"python": {
+				"actions/sync_with_crm.py", "service/crm.py", "service/crm_store.py", "service/encryption.py",
+				"service/outbound.py", "tests/crm_server.py", "tests/test_sync_with_crm.py",
 			},
 		},
 	},

@@ -20,20 +20,6 @@ const (
 	nestTemplateName = `"name": "nestjs-functions"`
 )
 
-// nestImplementations names, for each documented action, the classes of the template that implement it.
-var nestImplementations = map[string]codegen.TSImplementation{
-	"registerUser": {
-		Controllers: []codegen.TSClass{
-			{Name: "UserController", Module: "./user.controller"},
-			{Name: "VerifyEmailController", Module: "./verify-email.controller"},
-		},
-		Providers: []codegen.TSClass{
-			{Name: "PasswordService", Module: "./password.service"},
-			{Name: "UserService", Module: "./user.service"},
-		},
-	},
-}
-
 func nestService(in ServiceInput) ([]File, error) {
 	present, types, err := implemented(nestRuntime, in)
 	if err != nil {

@@ -100,6 +100,18 @@ func secret(source io.Reader) (string, error) {
 	return base64.RawURLEncoding.EncodeToString(b), nil
 }
 
+// encryptionKey names the key for data at rest. It is a key itself, not text to derive one from.
+const encryptionKey = "ENCRYPTION_KEY"
+
+// key returns 32 random bytes in standard base64, which every language's library reads.
+func key(source io.Reader) (string, error) {
+	b := make([]byte, secretBytes)
+	if _, err := io.ReadFull(source, b); err != nil {
+		return "", fmt.Errorf("generate a key: %w", err)
+	}
+	return base64.StdEncoding.EncodeToString(b), nil
+}
+
 func envLocal(in ProjectInput) ([]byte, error) {
 	source := in.Secrets
 	if source == nil {
@@ -114,8 +126,12 @@ func envLocal(in ProjectInput) ([]byte, error) {
 		{"Signs and checks access tokens (HS256).", "HASURA_JWT_KEY"},
 		{"", "REDIS_PASSWORD"},
 		{"S3-compatible storage; runs when MINIO_ENABLED=true.", "MINIO_ROOT_PASSWORD"},
+		{"Encrypts what handlers must be able to read again. What is encrypted is lost with it: keep a copy.", encryptionKey},
 	} {
 		value, err := secret(source)
+		if s.key == encryptionKey {
+			value, err = key(source)
+		}
 		errs = append(errs, err)
 		b.WriteString("\n")
 		if s.comment != "" {
@@ -172,9 +188,10 @@ const gitignore = `# Secrets and switches of one machine
 .env.local
 .env.*.local
 
-# nself: runtime state, logs, data, backups. The manifest says what nself wrote, and is committed.
+# nself: runtime state, logs, data, backups. What nself wrote (manifest.json, base) is committed.
 .nself/*
 !.nself/manifest.json
+!.nself/base/
 
 # Function services
 node_modules/

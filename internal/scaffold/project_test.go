@@ -2,6 +2,7 @@ package scaffold
 
 import (
 	"bytes"
+	"encoding/base64"
 	"errors"
 	"io"
 	"slices"
@@ -99,8 +100,11 @@ func TestProjectSecrets(t *testing.T) {
 				}
 			}
 		}
-		if len(secrets) != 5 {
-			t.Errorf("%d secrets, want 5", len(secrets))
+		if key, err := base64.StdEncoding.DecodeString(secrets["ENCRYPTION_KEY"]); err != nil || len(key) != 32 {
+			t.Errorf("ENCRYPTION_KEY is not 32 bytes in base64: %v", err)
+		}
+		if len(secrets) != 6 {
+			t.Errorf("%d secrets, want 6", len(secrets))
 		}
 	}
 	if !bytes.Equal(first[".env"].Data, second[".env"].Data) {

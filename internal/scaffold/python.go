@@ -23,7 +23,9 @@ func pythonService(in ServiceInput) ([]File, error) {
 	if err != nil {
 		return nil, err
 	}
-	gen, err := codegen.NewPy(codegen.PyInput{Dir: pyDir, Actions: in.Actions, Types: types})
+	gen, err := codegen.NewPy(codegen.PyInput{
+		Dir: pyDir, Actions: in.Actions, Types: types, Modules: pyModules(present),
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -46,6 +48,14 @@ func pythonService(in ServiceInput) ([]File, error) {
 	return append(files,
 		pyFile(codegen.PyTypesFile, gen.Types(), OwnerNself),
 		pyFile(codegen.PyActionsFile, gen.Actions(), OwnerNself)), nil
+}
+
+// pyModules names the modules of documented actions that the guide names otherwise than the action.
+func pyModules(present map[string]bool) map[string]string {
+	if !present["processPayment"] {
+		return nil
+	}
+	return map[string]string{"processPayment": "payment"}
 }
 
 func pyFile(name string, data []byte, owner Owner) File {
@@ -99,7 +109,9 @@ func PyTemplateCode() (map[string][]byte, error) {
 		}
 		actions, types = append(actions, action), merged
 	}
-	gen, err := codegen.NewPy(codegen.PyInput{Dir: pyDir, Actions: actions, Types: types})
+	gen, err := codegen.NewPy(codegen.PyInput{
+		Dir: pyDir, Actions: actions, Types: types, Modules: pyModules(map[string]bool{"processPayment": true}),
+	})
 	if err != nil {
 		return nil, err
 	}

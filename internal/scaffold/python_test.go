@@ -34,21 +34,44 @@ func TestPythonProjects(t *testing.T) { //nolint:tparallel // its parts share a 
 			if err != nil {
 				t.Fatal(err)
 			}
-			dir := t.TempDir()
-			for _, f := range files {
-				p := filepath.Join(dir, filepath.FromSlash(f.Path))
-				if err := os.MkdirAll(filepath.Dir(p), 0o755); err != nil {
-					t.Fatal(err)
-				}
-				if err := os.WriteFile(p, f.Data, f.Mode); err != nil {
-					t.Fatal(err)
-				}
-			}
-			service := filepath.Join(dir, "functions", "python")
+			service := writePython(t, files)
 			pytools.Run(t, service, python, "-m", "ruff", "check", "--no-cache", ".")
 			pytools.Run(t, service, python, "-m", "ruff", "format", "--no-cache", "--diff", "--quiet", ".")
 			pytools.Run(t, service, python, "-m", "mypy", "--cache-dir", cache)
 			pytools.Run(t, service, python, "-W", "error", "-m", "service", "check")
+		})
+	}
+}
+
+func writePython(t *testing.T, files []File) (service string) {
+	t.Helper()
+	dir := t.TempDir()
+	for _, f := range files {
+		p := filepath.Join(dir, filepath.FromSlash(f.Path))
+		if err := os.MkdirAll(filepath.Dir(p), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(p, f.Data, f.Mode); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return filepath.Join(dir, "functions", "python")
+}
+
+// A project with one of the documented actions has all the files that it and its tests need.
+func TestPythonDocumentedActions(t *testing.T) {
+	t.Parallel()
+	python := pytools.Python(t)
+	for _, name := range DocumentedNames() {
+		t.Run(name, func(t *testing.T) {
+			doc, _ := Documented(name)
+			files, err := Service("python", serviceInput(t, doc.SDL))
+			if err != nil {
+				t.Fatal(err)
+			}
+			service := writePython(t, files)
+			pytools.Run(t, service, python, "-W", "error", "-m", "service", "check")
+			pytools.Run(t, service, python, "-m", "pytest", "--collect-only", "-p", "no:cacheprovider")
 		})
 	}
 }

@@ -38,12 +38,23 @@ type Driver interface {
 	Exec(ctx context.Context, opts ExecOptions) (int, error)
 }
 
+// KeptReady is a Driver that can hold the tools and processes ready with which services are started again, so that a
+// saved file answers sooner.
+type KeptReady interface {
+	// KeepReady does so until ctx ends, and then returns nil. On a stopped stack it returns an error at once.
+	KeepReady(ctx context.Context) error
+}
+
 // UpOptions tells Up what to start and how long to wait.
 type UpOptions struct {
 	Services    []string      // empty: all enabled
+	Alone       bool          // leave alone what the named ones depend on, and apply no migrations
 	WaitTimeout time.Duration // for each service to become healthy; zero: 2 minutes
 	AutoPorts   bool          // where a port is taken, take a free one and save it in the project's configuration
 	Report      func(Event)   // receives progress, one call at a time; may be nil
+	// Renew is asked whether running services that have changed since they started are started anew; nil means yes. A
+	// driver that keeps them running until they are renewed need not ask.
+	Renew func(changed []string) bool
 }
 
 // DownOptions tells Down what to remove.

@@ -3,10 +3,10 @@ package webhook
 import (
 	"bytes"
 	"compress/gzip"
-	"errors"
-	"fmt"
+	"context"
 	"io"
 	"net/http"
+	"strconv"
 	"strings"
 	"time"
 
@@ -57,30 +57,10 @@ func (r *Response) SetCookies() []string {
 	return values
 }
 
-// Error is a call that got no answer.
-type Error struct {
-	// Timeout tells that the handler took too long.
-	Timeout bool
-	Err     error
-}
-
-// Error says what happened, in the words of Hasura's HTTP client.
-func (e *Error) Error() string {
-	if e.Timeout {
-		return "Response timeout"
-	}
-	return "Connection failure: " + e.Err.Error()
-}
-
-// Unwrap returns the cause.
-func (e *Error) Unwrap() error { return e.Err }
-
-// ErrTooLarge is an answer beyond [Options].MaxResponseBytes.
-var ErrTooLarge = errors.New("response body is too large")
-
-// Do makes the call. It is made once: there are no retries after anything was sent. Redirects are followed on the same
-// scheme, host and port only, so that a secret in a header goes nowhere else. The error is an *Error.
-func (c *Client) Do(r *Request) (*Response, error) {
+// Do makes the call. It is made once: a handler never gets a request twice. Redirects are followed on the same scheme, host
+// and port only, so that a secret in a header goes nowhere else. When ctx ends the connection is cut, and the handler may
+// notice. The error is an *Error.
+func (c *Client) Do(ctx context.Context, r *Request) (*Response, error) {
 	req := fasthttp.AcquireRequest()
 	defer fasthttp.ReleaseRequest(req)
 	req.Header.DisableNormalizing()
@@ -101,20 +81,24 @@ func (c *Client) Do(r *Request) (*Response, error) {
 	deadline := time.Now().Add(timeout)
 	resp := fasthttp.AcquireResponse()
 	for redirects := 0; ; redirects++ {
-		if err := r.Target.host.DoDeadline(req, resp, deadline); err != nil {
+		if failed := r.Target.host.do(ctx, req, resp, deadline); failed != nil {
 			fasthttp.ReleaseResponse(resp)
-			return nil, callError(err)
+			return nil, failed
 		}
-		if redirects == maxRedirects || !redirect(req, resp, r.Target) {
+		if !redirect(req, resp, r.Target) {
 			break
+		}
+		if redirects == maxRedirects {
+			fasthttp.ReleaseResponse(resp)
+			return nil, &Error{What: "Too many redirects: " + strconv.Itoa(redirects+1) + " redirects"}
 		}
 	}
 	body := resp.Body()
 	if encoding := resp.Header.ContentEncoding(); len(encoding) > 0 && bytes.EqualFold(encoding, []byte("gzip")) {
-		plain, err := gunzip(body, c.options.MaxResponseBytes)
-		if err != nil {
+		plain, failed := gunzip(body, c.options.MaxResponseBytes)
+		if failed != nil {
 			fasthttp.ReleaseResponse(resp)
-			return nil, &Error{Err: err}
+			return nil, failed
 		}
 		body = plain
 	}
@@ -178,30 +162,18 @@ func redirect(req *fasthttp.Request, resp *fasthttp.Response, t *Target) bool {
 	return true
 }
 
-// callError sorts what fasthttp reports.
-func callError(err error) *Error {
-	var timeout interface{ Timeout() bool }
-	switch {
-	case errors.Is(err, fasthttp.ErrBodyTooLarge):
-		return &Error{Err: ErrTooLarge}
-	case errors.Is(err, fasthttp.ErrTimeout), errors.As(err, &timeout) && timeout.Timeout():
-		return &Error{Timeout: true, Err: err}
-	}
-	return &Error{Err: err}
-}
-
 // gunzip decompresses at most limit bytes.
-func gunzip(body []byte, limit int) ([]byte, error) {
+func gunzip(body []byte, limit int) ([]byte, *Error) {
 	reader, err := gzip.NewReader(bytes.NewReader(body))
 	if err != nil {
-		return nil, fmt.Errorf("read gzip response: %w", err)
+		return nil, &Error{What: "HTTP zlib error", Err: err}
 	}
 	plain, err := io.ReadAll(io.LimitReader(reader, int64(limit)+1))
 	if err != nil {
-		return nil, fmt.Errorf("read gzip response: %w", err)
+		return nil, &Error{What: "HTTP zlib error", Err: err}
 	}
 	if len(plain) > limit {
-		return nil, ErrTooLarge
+		return nil, tooLarge(limit)
 	}
 	return plain, nil
 }

@@ -1,10 +1,10 @@
 package webhook
 
 import (
+	"context"
 	"crypto/tls"
 	"errors"
 	"fmt"
-	"net"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -19,7 +19,7 @@ const (
 	// DefaultMaxResponseBytes bounds an answer, after decompression. Hasura has no bound; a handler that streams without
 	// end would take the whole process down.
 	DefaultMaxResponseBytes = 10 << 20
-	// maxConnsPerHost bounds the connections to one handler host; further calls wait within their timeout.
+	// maxConnsPerHost bounds the calls under way at one handler host; further ones wait within their timeout.
 	maxConnsPerHost = 2048
 	// idleConn is how long an unused connection is kept. Node's servers close theirs after 5 s.
 	idleConn = 4 * time.Second
@@ -38,8 +38,14 @@ type Options struct {
 // Client calls handlers and keeps connections to them. It is safe for concurrent use.
 type Client struct {
 	options Options
-	hosts   sync.Map // scheme://host:port to *fasthttp.HostClient
+	hosts   sync.Map // scheme://host:port to *host
 	count   atomic.Int64
+	buffers sync.Pool
+
+	life  context.Context //nolint:containedctx // it is the Client's, not a call's
+	abort context.CancelFunc
+	mu    sync.Mutex
+	open  map[*conn]struct{} // nil after Abort
 }
 
 // NewClient makes a Client.
@@ -47,17 +53,26 @@ func NewClient(o Options) *Client {
 	if o.MaxResponseBytes == 0 {
 		o.MaxResponseBytes = DefaultMaxResponseBytes
 	}
-	return &Client{options: o}
+	c := &Client{options: o, open: map[*conn]struct{}{}}
+	c.buffers.New = newBuffers
+	c.life, c.abort = context.WithCancel(context.Background())
+	return c
 }
 
 // Target is a parsed URL with the connections to its host. It is safe for concurrent use.
 type Target struct {
 	uri  fasthttp.URI
-	host *fasthttp.HostClient
+	host *host
 }
 
 // Target parses an http or https URL. What is not ASCII is to be percent-encoded already.
-func (c *Client) Target(url string) (*Target, error) {
+func (c *Client) Target(url string) (*Target, error) { return c.target(url, false) }
+
+// LaxTarget is like Target, for a host that may use a certificate that it has signed itself, or of another name. It must
+// be one that is valid today.
+func (c *Client) LaxTarget(url string) (*Target, error) { return c.target(url, true) }
+
+func (c *Client) target(url string, lax bool) (*Target, error) {
 	text, err := requestable(url)
 	if err != nil {
 		return nil, fmt.Errorf("handler URL %q: %w", url, err)
@@ -66,11 +81,12 @@ func (c *Client) Target(url string) (*Target, error) {
 	if err := t.uri.Parse(nil, []byte(text)); err != nil {
 		return nil, fmt.Errorf("handler URL %q: %w", url, err)
 	}
+	t.uri.DisablePathNormalizing = true // %2F in a value that a transform has escaped must not become a slash
 	scheme, host := string(t.uri.Scheme()), string(t.uri.Host())
 	if (scheme != "http" && scheme != "https") || host == "" {
 		return nil, fmt.Errorf("handler URL %q: not an absolute http or https URL", url)
 	}
-	t.host = c.host(scheme, host)
+	t.host = c.host(scheme, host, lax)
 	return t, nil
 }
 
@@ -97,10 +113,10 @@ func requestable(url string) (string, error) {
 }
 
 // Secure tells whether the URL is https.
-func (t *Target) Secure() bool { return t.host.IsTLS }
+func (t *Target) Secure() bool { return t.host.tls != nil }
 
 // Address is host:port.
-func (t *Target) Address() string { return t.host.Addr }
+func (t *Target) Address() string { return t.host.addr }
 
 // Path is the path as it is sent.
 func (t *Target) Path() string { return string(t.uri.PathOriginal()) }
@@ -112,52 +128,60 @@ func (t *Target) Query() string { return string(t.uri.QueryString()) }
 const maxHosts = 1000
 
 // host returns the connections to one host, made at the first use.
-func (c *Client) host(scheme, host string) *fasthttp.HostClient {
-	key := scheme + "://" + host
-	if known, ok := c.hosts.Load(key); ok {
-		return known.(*fasthttp.HostClient) //nolint:forcetypeassert // nothing else is stored
+func (c *Client) host(scheme, name string, lax bool) *host {
+	key := scheme + "://" + name
+	if lax {
+		key = "lax " + key
 	}
-	addr := fasthttp.AddMissingPort(host, scheme == "https")
-	fresh := &fasthttp.HostClient{
-		Addr:                          addr,
-		IsTLS:                         scheme == "https",
-		TLSConfig:                     c.options.TLS,
-		DialTimeout:                   dial,
-		MaxConns:                      maxConnsPerHost,
-		MaxIdleConnDuration:           idleConn,
-		MaxConnWaitTimeout:            DefaultTimeout,
-		MaxResponseBodySize:           c.options.MaxResponseBytes,
-		NoDefaultUserAgentHeader:      true,
-		DisableHeaderNamesNormalizing: true,
-		DisablePathNormalizing:        true,
-		// Only a call of which nothing was sent is repeated: a handler is never called twice. Each attempt uses up one
-		// dead connection, so the number of attempts has a bound of its own.
-		RetryIfErr: func(_ *fasthttp.Request, _ int, err error) (resetTimeout, retry bool) {
-			return false, errors.Is(err, errStale)
-		},
-		MaxIdemponentCallAttempts: maxConnsPerHost + 1,
+	if known, ok := c.hosts.Load(key); ok {
+		return known.(*host) //nolint:forcetypeassert // nothing else is stored
+	}
+	secure := scheme == "https"
+	fresh := c.newHost(secure, fasthttp.AddMissingPort(name, secure))
+	if secure && lax {
+		fresh.tls.InsecureSkipVerify = true // what the metadata asks for, for this host
+		fresh.tls.VerifyConnection = verifyDates
 	}
 	if c.count.Add(1) > maxHosts {
 		return fresh
 	}
 	known, _ := c.hosts.LoadOrStore(key, fresh)
-	return known.(*fasthttp.HostClient) //nolint:forcetypeassert // nothing else is stored
+	return known.(*host) //nolint:forcetypeassert // nothing else is stored
 }
 
-// dial connects within timeout and watches the connection for the other side closing it.
-func dial(addr string, timeout time.Duration) (net.Conn, error) {
-	d := net.Dialer{Timeout: timeout}
-	conn, err := d.Dial("tcp", addr)
-	if err != nil {
-		return nil, err
+// remember notes an open connection. It tells whether there may be any.
+func (c *Client) remember(k *conn) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.open == nil {
+		return false
 	}
-	return watch(conn), nil
+	c.open[k] = struct{}{}
+	return true
+}
+
+func (c *Client) forget(k *conn) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.open, k)
 }
 
 // Close closes idle connections. Calls under way go on.
 func (c *Client) Close() {
-	c.hosts.Range(func(_, host any) bool {
-		host.(*fasthttp.HostClient).CloseIdleConnections() //nolint:forcetypeassert // nothing else is stored
+	c.hosts.Range(func(_, known any) bool {
+		known.(*host).closeIdle() //nolint:forcetypeassert // nothing else is stored
 		return true
 	})
+}
+
+// Abort cuts all connections: calls under way fail at once, and so does every later one.
+func (c *Client) Abort() {
+	c.abort()
+	c.mu.Lock()
+	open := c.open
+	c.open = nil
+	c.mu.Unlock()
+	for k := range open {
+		k.close()
+	}
 }

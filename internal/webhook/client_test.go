@@ -45,7 +45,7 @@ func call(t *testing.T, c *Client, url, body string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	resp, err := c.Do(&Request{Target: target, Header: []Field{{"X-A", "b"}}, Body: []byte(body)})
+	resp, err := c.Do(t.Context(), &Request{Target: target, Header: []Field{{"X-A", "b"}}, Body: []byte(body)})
 	if err != nil {
 		t.Error(err)
 		return ""
@@ -95,7 +95,7 @@ func TestUnknownAuthority(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = c.Do(&Request{Target: target, Timeout: 5 * time.Second})
+	_, err = c.Do(t.Context(), &Request{Target: target, Timeout: 5 * time.Second})
 	failed, ok := errors.AsType[*Error](err)
 	if !ok || failed.Timeout || !strings.Contains(err.Error(), "certificate") {
 		t.Errorf("got %v, want an error about the certificate", err)
@@ -140,7 +140,7 @@ func TestTimeout(t *testing.T) {
 		t.Fatal(err)
 	}
 	began := time.Now()
-	_, err = c.Do(&Request{Target: target, Timeout: 200 * time.Millisecond})
+	_, err = c.Do(t.Context(), &Request{Target: target, Timeout: 200 * time.Millisecond})
 	failed, ok := errors.AsType[*Error](err)
 	if !ok || !failed.Timeout || err.Error() != "Response timeout" {
 		t.Errorf("got %v", err)

@@ -3,4 +3,4 @@
 package webhook
 
 // look cannot tell here.
-func (w *watchedConn) look(uintptr) bool { return true }
+func (c *conn) look(uintptr) bool { return true }

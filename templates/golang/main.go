@@ -22,13 +22,18 @@ import (
 	"github.com/nself-org/nself/templates/golang/actions"
 	"github.com/nself-org/nself/templates/golang/internal/cache"
 	"github.com/nself-org/nself/templates/golang/internal/config"
+	"github.com/nself-org/nself/templates/golang/internal/lifecycle"
 	"github.com/nself-org/nself/templates/golang/internal/logging"
 	"github.com/nself-org/nself/templates/golang/internal/mail"
 	"github.com/nself-org/nself/templates/golang/internal/ratelimit"
 	"github.com/nself-org/nself/templates/golang/internal/redis"
 	"github.com/nself-org/nself/templates/golang/internal/server"
 	"github.com/nself-org/nself/templates/golang/internal/store"
+	"github.com/nself-org/nself/templates/golang/internal/tracing"
 )
+
+// flushTimeout bounds how long the last traces may take to be sent.
+const flushTimeout = 3 * time.Second
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -56,7 +61,9 @@ func serve(ctx context.Context, getenv func(string) string, stdout io.Writer) er
 	if err != nil {
 		return err
 	}
-	log := logging.New(stdout, cfg.LogLevel)
+	out := logging.NewBuffer(stdout)
+	defer func() { _ = out.Flush() }() // where it could be told is what failed
+	log := logging.New(out, cfg.LogLevel)
 	db, err := store.Open(ctx, cfg.DatabaseURL)
 	if err != nil {
 		return err
@@ -74,18 +81,38 @@ func serve(ctx context.Context, getenv func(string) string, stdout io.Writer) er
 	}
 
 	prefix := cfg.ProjectName + ":golang:"
+	parts, vars := lifecycle.New(log), config.NewReader(getenv)
+	list := actions.All(actions.Deps{
+		Log:    log,
+		Config: cfg,
+		Env:    vars,
+		DB:     db,
+		Cache:  cache.New(redisClient, prefix, log),
+		Mail:   mail.New(cfg.SMTP),
+		Parts:  parts,
+	})
+	if err := vars.Err(); err != nil {
+		return err
+	}
+	trace, flush, err := tracing.Start(ctx, getenv, cfg.ProjectName+"-golang", log)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		end, cancel := context.WithTimeout(context.WithoutCancel(ctx), flushTimeout)
+		defer cancel()
+		if err := flush(end); err != nil {
+			log.WarnContext(end, "traces not sent", slog.Any("error", err))
+		}
+	}()
 	srv, err := server.New(server.Options{
 		Log:         log,
 		AdminSecret: cfg.AdminSecret,
 		Limiter:     ratelimit.New(redisClient, prefix, cfg.RateLimit, cfg.UnauthorizedRole, log),
-		Checks:      checks,
-	}, actions.All(actions.Deps{
-		Log:    log,
-		Config: cfg,
-		DB:     db,
-		Cache:  cache.New(redisClient, prefix, log),
-		Mail:   mail.New(cfg.SMTP),
-	}))
+		Checks:      append(checks, parts.Checks()...),
+		Routes:      parts.Routes,
+		Wrap:        trace,
+	}, list)
 	if err != nil {
 		return err
 	}
@@ -94,9 +121,12 @@ func serve(ctx context.Context, getenv func(string) string, stdout io.Writer) er
 		return fmt.Errorf("listen on PORT %d: %w", cfg.Port, err)
 	}
 	log.InfoContext(ctx, "serving", slog.String("address", ln.Addr().String()), slog.String("env", cfg.Env))
+	stop := parts.Start(ctx)
+	defer stop()
 	if err := srv.Serve(ctx, ln); err != nil {
 		return err
 	}
+	stop()
 	log.InfoContext(ctx, "stopped")
 	return nil
 }

@@ -3,7 +3,7 @@ import { defineConfig, globalIgnores } from 'eslint/config';
 import tseslint from 'typescript-eslint';
 
 export default defineConfig(
-  globalIgnores(['dist/', 'coverage/', '**/*.gen.ts']),
+  globalIgnores(['dist/', 'coverage/', 'storage/', '**/*.gen.ts']),
   eslint.configs.recommended,
   tseslint.configs.recommendedTypeChecked,
   {

@@ -1,7 +1,8 @@
 const ts = require('typescript');
 
 /**
- * Translates Nest's packages, which are ES modules, for Jest: it can require those by itself from Node 24.9 on only.
+ * Translates Nest's packages, which are ES modules, for Jest: it can require those by itself from Node 24.9 on only. So it
+ * does those that call import(), which Jest cannot do either.
  *
  * @type {import('@jest/transform').SyncTransformer}
  */

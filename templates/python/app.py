@@ -8,7 +8,7 @@ from flask import Flask
 
 from actions.actions_gen import all_actions
 from actions.deps import Deps
-from service import config
+from service import config, telemetry
 from service.cache import Cache, open_redis
 from service.config import Config
 from service.health import Check
@@ -33,4 +33,7 @@ def create_app(settings: Config | None = None) -> Flask:
         limiter=Limiter(redis, prefix, settings.rate_limit, settings.unauthorized_role),
         checks=[Check("postgres", db.ping, required=True), Check("redis", redis.ping if redis else None)],
     )
-    return new_server(options, all_actions(deps))
+    actions = all_actions(deps)
+    app = new_server(options, actions, list(deps.parts.values()))
+    telemetry.trace(app, settings)
+    return app

@@ -7,7 +7,7 @@ import os
 from typing import Any
 
 from app import THREADS
-from service import logs, server
+from service import gunicorn_worker, logs, server
 from service.config import ConfigError, load
 
 try:
@@ -19,7 +19,7 @@ _log = logging.getLogger("service")
 
 wsgi_app = "app:create_app()"
 bind = f"{_settings.listen_host}:{_settings.port}"
-worker_class = "gthread"
+worker_class = gunicorn_worker.ServiceWorker
 workers = int(os.environ.get("WEB_CONCURRENCY") or "2")
 threads = THREADS
 # Loaded once, before the workers are forked: a fault in the code is told once, and they share the memory.
@@ -34,6 +34,21 @@ logger_class = "service.gunicorn_log.ServiceLogger"
 control_socket_disable = True
 
 
+def on_starting(arbiter: Any) -> None:
+    """Add the process that works in the background, where there is such work."""
+    gunicorn_worker.add_background(arbiter)
+
+
+def on_reload(arbiter: Any) -> None:
+    """Add it again: the configuration has been read anew."""
+    gunicorn_worker.add_background(arbiter)
+
+
+def pre_fork(arbiter: Any, worker: Any) -> None:
+    """Let one process be the one that works in the background."""
+    gunicorn_worker.assign(arbiter, worker)
+
+
 def when_ready(_arbiter: Any) -> None:
     """Say that the port is open."""
     _log.info("serving", extra={"address": bind, "env": _settings.env})
@@ -41,7 +56,7 @@ def when_ready(_arbiter: Any) -> None:
 
 def post_worker_init(worker: Any) -> None:
     """Let the worker tell its callers when it is being stopped."""
-    server.watch_stop(worker.wsgi, lambda: not worker.alive)
+    server.watch_stop(worker.app.wsgi(), lambda: not worker.alive)
 
 
 def on_exit(_arbiter: Any) -> None:

@@ -7,17 +7,16 @@ import (
 	"os"
 	"strings"
 	"time"
+
+	"github.com/nself-org/nself/internal/dockerhost"
 )
 
 // availablePatience bounds the question whether there is an engine: a command that has a choice does not wait long.
 const availablePatience = 2 * time.Second
 
-// defaultSocket is where an engine listens that nobody has configured.
-const defaultSocket = "/var/run/docker.sock"
-
 // Available tells whether an engine answers, and where. It is quick where none is installed.
 func Available(ctx context.Context) (host string, err error) {
-	if os.Getenv("DOCKER_HOST") == "" && os.Getenv("DOCKER_CONTEXT") == "" && !exists(defaultSocket) && !configured() {
+	if dockerhost.Find(os.Getenv).URL == "" {
 		return "", errors.New("no Docker engine here")
 	}
 	ctx, cancel := context.WithTimeout(ctx, availablePatience)
@@ -30,17 +29,4 @@ func Available(ctx context.Context) (host string, err error) {
 		return "", errors.New("no Docker engine: " + strings.TrimPrefix(firstLine(err.Error()), "reach the Docker engine: "))
 	}
 	return strings.TrimPrefix(e.host, "unix://"), nil
-}
-
-// configured reports whether the docker command has a configuration, which may name another engine.
-func configured() bool {
-	dir := os.Getenv("DOCKER_CONFIG")
-	if dir == "" {
-		home, err := os.UserHomeDir()
-		if err != nil {
-			return false
-		}
-		dir = home + "/.docker"
-	}
-	return exists(dir + "/config.json")
 }

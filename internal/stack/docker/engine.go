@@ -17,6 +17,7 @@ import (
 	"github.com/moby/moby/client"
 	"github.com/sirupsen/logrus"
 
+	"github.com/nself-org/nself/internal/dockerhost"
 	"github.com/nself-org/nself/internal/errdefs"
 )
 
@@ -35,13 +36,30 @@ type engine struct {
 func connect(ctx context.Context) (*engine, error) {
 	// The libraries below log in words of their own to the terminal; what matters of it comes back as errors and events.
 	logrus.SetOutput(io.Discard)
-	cli, err := command.NewDockerCli(command.WithCombinedStreams(io.Discard), command.WithInputStream(io.NopCloser(strings.NewReader(""))))
+	cli, err := command.NewDockerCli(
+		command.WithCombinedStreams(io.Discard),
+		command.WithInputStream(io.NopCloser(strings.NewReader(""))),
+	)
 	if err != nil {
 		return nil, fmt.Errorf("open the Docker client: %w", err)
 	}
-	if err := cli.Initialize(flags.NewClientOptions()); err != nil {
+	opts := flags.NewClientOptions()
+	if h := dockerhost.Find(os.Getenv); h.Guessed {
+		opts.Hosts = []string{h.URL}
+	}
+	err = cli.Initialize(opts)
+	if err == nil {
+		// Asked first, because cli.Client ends the program where the environment describes no engine.
+		var probe client.APIClient
+		if probe, err = command.NewAPIClientFromFlags(opts, cli.ConfigFile()); err == nil {
+			_ = probe.Close()
+		}
+	}
+	if err != nil {
 		return nil, errdefs.As(errdefs.ErrUnavailable, errdefs.WithHint(
-			fmt.Errorf("open the Docker client: %w", err), "see docker context ls, and DOCKER_HOST in the environment"))
+			fmt.Errorf("open the Docker client: %w", err),
+			"correct DOCKER_HOST or DOCKER_CONTEXT in the environment (docker context ls lists what there is), or use --driver native",
+		))
 	}
 	e := &engine{cli: cli, api: cli.Client(), host: cli.Client().DaemonHost()}
 	pingCtx, cancel := context.WithTimeout(ctx, pingPatience)
@@ -91,7 +109,7 @@ func accessible(path string) bool {
 
 // local reports whether published ports are on this machine.
 func (e *engine) local() bool {
-	return strings.HasPrefix(e.host, "unix://") || strings.HasPrefix(e.host, "npipe://")
+	return dockerhost.Local(e.host)
 }
 
 // compose opens the SDK with out for the builder's output and bus for its events; both may be nil.

@@ -1,17 +1,14 @@
 package docker
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
-	"net/http"
+	"strings"
 	"time"
 
 	"github.com/nself-org/nself/internal/env"
 	"github.com/nself-org/nself/internal/errdefs"
+	"github.com/nself-org/nself/internal/hasura"
 	"github.com/nself-org/nself/internal/metadata"
 	"github.com/nself-org/nself/internal/stack"
 )
@@ -19,27 +16,47 @@ import (
 // How long Hasura may refuse its metadata: it answers /healthz before its catalogue is in place.
 const (
 	metadataPatience = 30 * time.Second
-	metadataRetry    = 500 * time.Millisecond
-	maxReply         = 8 << 20
+	metadataRetry    = 300 * time.Millisecond
 )
 
-// applyMetadata replaces Hasura's metadata by the project's. What it cannot use is reported, object by object, and the
-// rest serves.
-func (a *ascent) applyMetadata(ctx context.Context) error {
-	md, err := a.Metadata(a.cfg.Dir)
+// maxNamed bounds how many objects a message names.
+const maxNamed = 5
+
+// applyMetadata makes the project's metadata Hasura's. Edits that were made on Hasura, with its console, are not
+// overwritten: the user is told how to bring them into the files. What Hasura cannot use is reported object by object, and
+// the rest serves.
+func (a *ascent) applyMetadata(ctx context.Context, cfg *env.Config) error {
+	md, err := a.Metadata(cfg.Dir)
 	if err != nil {
 		return errdefs.As(errdefs.ErrInvalid, fmt.Errorf("read the metadata: %w", err))
 	}
-	reply, err := replaceMetadata(ctx, a.cfg, md)
+	client := &hasura.Client{
+		Base:   fmt.Sprintf("http://127.0.0.1:%d", cfg.Hasura.Port),
+		Secret: cfg.Hasura.AdminSecret.Reveal(),
+	}
+	var out *hasura.Outcome
+	err = hasura.Retry(ctx, metadataPatience, metadataRetry, func(ctx context.Context) error {
+		var err error
+		out, err = client.Apply(ctx, cfg.Dir, md, false)
+		return err
+	})
 	if err != nil {
 		return err
 	}
-	for _, i := range reply.Inconsistent {
+	for _, i := range out.Inconsistent {
 		a.report(stack.Event{
-			Service: stack.Hasura, Kind: stack.EventWarning, Detail: fmt.Sprintf("metadata: %s %s: %s", i.Type, i.Name, i.Reason),
+			Service: stack.Hasura, Kind: stack.EventWarning, Hint: hasura.Fix(i),
+			Detail: fmt.Sprintf("metadata: %s: %s", strings.TrimSpace(i.Name), i.Reason),
 		})
 	}
-	if len(reply.Inconsistent) == 0 {
+	switch {
+	case out.Kept:
+		a.report(stack.Event{
+			Service: stack.Hasura, Kind: stack.EventWarning, Detail: "its metadata was edited since it was applied (" + named(out.Edited) +
+				"), so that the files were not applied: nself action diff shows it, nself action export brings it into the files, " +
+				"nself action apply overwrites it",
+		})
+	case len(out.Changed) > 0 && len(out.Inconsistent) == 0:
 		a.report(stack.Event{
 			Service: stack.Hasura, Kind: stack.EventNote, Detail: fmt.Sprintf("metadata applied: %d actions", len(md.Actions)),
 		})
@@ -47,87 +64,15 @@ func (a *ascent) applyMetadata(ctx context.Context) error {
 	return nil
 }
 
-type replaceReply struct {
-	IsConsistent bool `json:"is_consistent"`
-	Inconsistent []struct {
-		Name   string `json:"name"`
-		Type   string `json:"type"`
-		Reason string `json:"reason"`
-	} `json:"inconsistent_objects"`
-}
-
-// replaceMetadata sends the whole document, and again while Hasura is not ready for it.
-func replaceMetadata(ctx context.Context, cfg *env.Config, md *metadata.Metadata) (*replaceReply, error) {
-	body, err := json.Marshal(map[string]any{
-		"type": "replace_metadata", "version": 2,
-		"args": map[string]any{"allow_inconsistent_metadata": true, "metadata": md},
-	})
-	if err != nil {
-		return nil, fmt.Errorf("write the metadata: %w", err)
+// named lists the objects of differences for a sentence.
+func named(list []metadata.Difference) string {
+	var names []string
+	for _, d := range list[:min(len(list), maxNamed)] {
+		names = append(names, d.Object+" "+d.Change())
 	}
-	ctx, cancel := context.WithTimeout(ctx, metadataPatience)
-	defer cancel()
-	for {
-		reply, again, err := postMetadata(ctx, cfg, body)
-		if err == nil {
-			return reply, nil
-		}
-		if !again {
-			return nil, err
-		}
-		timer := time.NewTimer(metadataRetry)
-		select {
-		case <-ctx.Done():
-			timer.Stop()
-			return nil, errdefs.As(errdefs.ErrUnhealthy, err)
-		case <-timer.C:
-		}
+	text := strings.Join(names, ", ")
+	if more := len(list) - maxNamed; more > 0 {
+		text += fmt.Sprintf(" and %d more", more)
 	}
-}
-
-// postMetadata sends one request. again tells that the same request may succeed later.
-func postMetadata(ctx context.Context, cfg *env.Config, body []byte) (reply *replaceReply, again bool, err error) {
-	url := fmt.Sprintf("http://127.0.0.1:%d/v1/metadata", cfg.Hasura.Port)
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, url, bytes.NewReader(body))
-	if err != nil {
-		return nil, false, err
-	}
-	req.Header.Set("Content-Type", "application/json")
-	req.Header.Set("X-Hasura-Admin-Secret", cfg.Hasura.AdminSecret.Reveal())
-	resp, err := http.DefaultClient.Do(req)
-	if err != nil {
-		return nil, true, fmt.Errorf("send the metadata: %w", shortConnectError(err))
-	}
-	defer func() { _ = resp.Body.Close() }()
-	text, err := io.ReadAll(io.LimitReader(resp.Body, maxReply))
-	if err != nil {
-		return nil, true, fmt.Errorf("send the metadata: %w", err)
-	}
-	if resp.StatusCode != http.StatusOK {
-		var fault struct {
-			Code  string `json:"code"`
-			Error string `json:"error"`
-			Path  string `json:"path"`
-		}
-		if json.Unmarshal(text, &fault) != nil || fault.Error == "" {
-			fault.Error = resp.Status
-		}
-		err := fmt.Errorf("replace_metadata: %s", fault.Error)
-		if fault.Path != "" {
-			err = fmt.Errorf("replace_metadata: %s: %s", fault.Path, fault.Error)
-		}
-		if resp.StatusCode >= http.StatusInternalServerError {
-			return nil, true, err
-		}
-		if fault.Code == "access-denied" {
-			return nil, false, errdefs.WithHint(errors.Join(errdefs.ErrInvalid, err),
-				"HASURA_GRAPHQL_ADMIN_SECRET is not the one that Hasura was started with: run nself restart hasura")
-		}
-		return nil, false, errdefs.As(errdefs.ErrInvalid, err)
-	}
-	reply = &replaceReply{}
-	if err := json.Unmarshal(text, reply); err != nil {
-		return nil, false, fmt.Errorf("read Hasura's reply: %w", err)
-	}
-	return reply, false, nil
+	return text
 }

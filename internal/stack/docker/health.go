@@ -2,6 +2,7 @@ package docker
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -20,9 +21,11 @@ import (
 // How a service that starts is watched. The engine runs the first health check only after a whole interval, so the same
 // check is run here, as soon as the container is up.
 const (
-	probePace    = 200 * time.Millisecond
-	probeLimit   = 5 * time.Second
-	maxAnswer    = 512
+	probePace  = 200 * time.Millisecond
+	probeLimit = 5 * time.Second
+	maxAnswer  = 512
+	// steadyTime is how long a container without a health check has to run to count as healthy.
+	steadyTime   = time.Second
 	crashLimit   = 5 // ends in a row after which a container is not waited for any more
 	lastLogLines = 15
 )
@@ -34,6 +37,7 @@ var errCrashing = errors.New("ends again and again")
 func (e *engine) await(ctx context.Context, cfg *env.Config, name, id string, say func(string)) (string, error) {
 	tick := time.NewTicker(probePace)
 	defer tick.Stop()
+	begin := time.Now()
 	last := "no answer yet"
 	for {
 		c, err := e.inspect(ctx, id)
@@ -45,11 +49,19 @@ func (e *engine) await(ctx context.Context, cfg *env.Config, name, id string, sa
 		}
 		switch {
 		case c.RestartCount >= crashLimit:
-			return last, fmt.Errorf("%w: %d times, the last with exit code %d%s", errCrashing, c.RestartCount+1, c.State.ExitCode, oom(c))
+			return last, fmt.Errorf(
+				"%w: %d times, the last with exit code %d%s",
+				errCrashing,
+				c.RestartCount+1,
+				c.State.ExitCode,
+				oom(c),
+			)
 		case !running(c):
 			return last, fmt.Errorf("%w: it has ended with exit code %d%s", errCrashing, c.State.ExitCode, oom(c))
 		case c.State.Restarting:
 			last = fmt.Sprintf("it ended with exit code %d and is started again", c.State.ExitCode)
+		case len(healthTest(c)) == 0 && max(time.Since(begin), time.Since(started(c))) < steadyTime:
+			last = "it runs; it has no health check"
 		default:
 			answer, err := e.probe(ctx, cfg, name, c)
 			if err == nil {
@@ -158,9 +170,14 @@ func shortConnectError(err error) error {
 	return err
 }
 
-// hintFor knows what usually is behind the last words of a service.
+// hintFor says what to do about a service's last words.
 func hintFor(name string, log []string) string {
-	text := strings.ToLower(strings.Join(log, "\n"))
+	return cmp.Or(knownCause(strings.Join(log, "\n")), "see nself logs "+name)
+}
+
+// knownCause knows what usually is behind a text, and what to do then; "" when it does not.
+func knownCause(text string) string {
+	text = strings.ToLower(text)
 	has := func(s string) bool { return strings.Contains(text, s) }
 	switch {
 	case has("password authentication failed"):
@@ -172,11 +189,16 @@ func hintFor(name string, log []string) string {
 	case has("exec format error"):
 		return "the image is for another kind of processor"
 	}
-	return "see nself logs " + name
+	return ""
 }
 
 // stateOf is the state that a status shows for a container.
-func (e *engine) stateOf(ctx context.Context, cfg *env.Config, name string, c container.InspectResponse) (stack.State, string) {
+func (e *engine) stateOf(
+	ctx context.Context,
+	cfg *env.Config,
+	name string,
+	c container.InspectResponse,
+) (stack.State, string) {
 	switch {
 	case c.State == nil:
 		return stack.StateStopped, ""

@@ -60,7 +60,7 @@ func (a *ascent) images(ctx context.Context) map[string]error {
 	}
 	// One after the other: a build uses what the machine has.
 	for _, name := range a.order {
-		if a.project.Services[name].Build == nil || ctx.Err() != nil {
+		if a.project.Services[name].Build == nil || a.keeps(name) || ctx.Err() != nil {
 			continue
 		}
 		if log, err := a.build(ctx, name); err != nil {

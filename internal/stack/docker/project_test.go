@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	mathrand "math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
@@ -31,7 +32,7 @@ var testImages = map[string]string{
 // requireEngine skips a test where no engine answers or the images are missing.
 func requireEngine(t *testing.T) {
 	t.Helper()
-	if testing.Short() {
+	if testing.Short() || os.Getenv("NSELF_TEST_DOCKER") == "0" {
 		t.Skip("needs containers")
 	}
 	for _, image := range testImages {
@@ -185,16 +186,22 @@ func (p *project) up(t *testing.T, services ...string) error {
 	return p.driver(t).Up(t.Context(), stack.UpOptions{Services: services, WaitTimeout: time.Minute, Report: p.report})
 }
 
+// freePorts picks ports below those that the system hands out for connections and to tests that ask for any, so that none
+// is taken while the containers are made.
 func freePorts(t *testing.T, keys ...string) map[string]int {
 	t.Helper()
 	ports := map[string]int{}
 	for _, key := range keys {
-		ln, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
+		for {
+			port := 10000 + mathrand.IntN(20000)
+			ln, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
+			if err != nil {
+				continue
+			}
+			defer func() { _ = ln.Close() }() // only when all are chosen, so that no two are the same
+			ports[key] = port
+			break
 		}
-		defer func() { _ = ln.Close() }() // only when all are chosen, so that no two are the same
-		ports[key] = ln.Addr().(*net.TCPAddr).Port
 	}
 	return ports
 }

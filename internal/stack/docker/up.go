@@ -63,6 +63,8 @@ type ascent struct {
 	now     map[string]container.InspectResponse // what there is after Compose has created containers
 
 	mu      sync.Mutex
+	alone   bool     // what is named, without what it depends on and without migrations
+	kept    []string // running services that have changed and stay as they are
 	sink    func(stack.Event)
 	started []string // by this ascent, to be taken back when it is cancelled
 	steps   map[string]*step
@@ -95,7 +97,15 @@ func (d *driver) ascend(ctx context.Context, opts stack.UpOptions, first func(co
 		return err
 	}
 	defer unlock()
-	a := &ascent{driver: d, engine: e, cfg: d.Config, wait: opts.WaitTimeout, sink: opts.Report, steps: map[string]*step{}}
+	a := &ascent{
+		driver: d,
+		engine: e,
+		cfg:    d.Config,
+		wait:   opts.WaitTimeout,
+		sink:   opts.Report,
+		steps:  map[string]*step{},
+		alone:  opts.Alone,
+	}
 	if a.wait <= 0 {
 		a.wait = defaultWait
 	}
@@ -106,6 +116,8 @@ func (d *driver) ascend(ctx context.Context, opts stack.UpOptions, first func(co
 		if err := first(ctx, a); err != nil {
 			return err
 		}
+	} else if err := a.settle(ctx, opts.Renew); err != nil {
+		return err
 	}
 	failed := a.images(ctx)
 	if ctx.Err() != nil {
@@ -144,6 +156,9 @@ func (a *ascent) decide(ctx context.Context, opts stack.UpOptions) error {
 		if err != nil {
 			return err
 		}
+		if opts.Alone && len(opts.Services) > 0 {
+			order = slices.DeleteFunc(order, func(name string) bool { return !slices.Contains(opts.Services, name) })
+		}
 		if a.project, err = project.WithSelectedServices(order, types.IgnoreDependencies); err != nil {
 			return fmt.Errorf("read the Compose model: %w", err)
 		}
@@ -181,11 +196,12 @@ func (a *ascent) decide(ctx context.Context, opts stack.UpOptions) error {
 func (a *ascent) create(ctx context.Context, failed map[string]error, all bool) error {
 	var names []string
 	for _, name := range a.order {
-		if failed[name] == nil {
+		if failed[name] == nil && !a.keeps(name) {
 			names = append(names, name)
 		}
 	}
 	if len(names) == 0 {
+		a.now = a.before
 		return nil
 	}
 	part, err := a.project.WithSelectedServices(names, types.IgnoreDependencies)
@@ -196,7 +212,7 @@ func (a *ascent) create(ctx context.Context, failed map[string]error, all bool) 
 	if err != nil {
 		return err
 	}
-	orphans := all && len(failed) == 0
+	orphans := all && len(failed) == 0 && len(a.kept) == 0
 	err = sdk.Create(ctx, part, api.CreateOptions{
 		RemoveOrphans: orphans, IgnoreOrphans: !orphans, Inherit: true, QuietPull: true,
 		Recreate: api.RecreateDiverged, RecreateDependencies: api.RecreateDiverged,
@@ -210,7 +226,9 @@ func (a *ascent) create(ctx context.Context, failed map[string]error, all bool) 
 	if orphans {
 		for name := range a.before {
 			if !slices.Contains(a.order, name) {
-				a.report(stack.Event{Service: name, Kind: stack.EventStopped, Detail: "no longer part of the project, removed"})
+				a.report(
+					stack.Event{Service: name, Kind: stack.EventStopped, Detail: "no longer part of the project, removed"},
+				)
 			}
 		}
 	}
@@ -250,15 +268,25 @@ func (a *ascent) execute(ctx context.Context, failed map[string]error) error {
 // furnish gives a healthy service what the project has for it: the database its migrations, Hasura its metadata.
 func (a *ascent) furnish(ctx context.Context, name string) error {
 	note := func(detail string) { a.report(stack.Event{Service: name, Kind: stack.EventNote, Detail: detail}) }
-	var err error
+	var give func(*env.Config) error
 	switch {
-	case name == stack.Postgres && a.Migrate != nil:
-		err = a.Migrate(ctx, a.cfg, note)
+	case name == stack.Postgres && a.Migrate != nil && !a.alone:
+		give = func(cfg *env.Config) error { return a.Migrate(ctx, cfg, note) }
 	case name == stack.Hasura && a.Metadata != nil:
-		err = a.applyMetadata(ctx)
+		give = func(cfg *env.Config) error { return a.applyMetadata(ctx, cfg) }
+	default:
+		return nil
+	}
+	cfg, stop, err := a.engine.reached(ctx, a.cfg, name, a.now[name].ID)
+	if err == nil {
+		err = give(cfg)
+		stop()
 	}
 	if err == nil || ctx.Err() != nil {
 		return err
+	}
+	if hint := knownCause(err.Error()); hint != "" && firstHint(err) == "" {
+		err = errdefs.WithHint(err, hint)
 	}
 	a.report(stack.Event{Service: name, Kind: stack.EventFailed, Detail: err.Error(), Hint: firstHint(err)})
 	return fmt.Errorf("%s: %w", name, err)

@@ -67,7 +67,8 @@ func (s *supervisor) notIn(plan []*step) []*unit {
 	return rest
 }
 
-// restart stops the named services, or all that run, and starts them again with what they depend on.
+// restart stops the named services, or all that run, and starts them again with what they depend on. A service whose new
+// version cannot be prepared is not stopped: what runs goes on.
 func (s *supervisor) restart(ctx context.Context, req upRequest, report func(stack.Event)) error {
 	cfg, err := s.load()
 	if err != nil {
@@ -77,23 +78,43 @@ func (s *supervisor) restart(ctx context.Context, req upRequest, report func(sta
 	if _, err := selectServices(all, req.Services); err != nil {
 		return err
 	}
+	if len(req.Services) == 0 {
+		var disabled []*unit
+		s.mu.Lock()
+		for name, u := range s.units {
+			if slices.ContainsFunc(all, func(sv service) bool { return sv.name == name }) {
+				req.Services = append(req.Services, name)
+			} else {
+				disabled = append(disabled, u)
+			}
+		}
+		s.mu.Unlock()
+		s.stopUnits(ctx, disabled, report)
+	}
+	return s.ascend(ctx, req, report)
+}
+
+// renew prepares the services that are to be started again while they still run, and stops those that can be.
+func (a *ascent) renew(ctx context.Context) {
+	var all sync.WaitGroup
+	for _, st := range a.plan {
+		if st.renew {
+			all.Go(func() {
+				st.err = a.prepare(ctx, st)
+				st.prepared = true
+			})
+		}
+	}
+	all.Wait()
 	var units []*unit
-	s.mu.Lock()
-	for name, u := range s.units {
-		if len(req.Services) == 0 || slices.Contains(req.Services, name) {
+	for _, st := range a.plan {
+		if u := a.unit(st.name); u != nil && st.renew && st.err == nil {
 			units = append(units, u)
 		}
 	}
-	s.mu.Unlock()
-	if len(req.Services) == 0 {
-		for _, u := range units {
-			if slices.ContainsFunc(all, func(sv service) bool { return sv.name == u.name }) {
-				req.Services = append(req.Services, u.name)
-			}
-		}
+	if ctx.Err() == nil {
+		a.stopUnits(ctx, units, a.report)
 	}
-	s.stopUnits(context.WithoutCancel(ctx), units, report)
-	return s.up(ctx, req, report)
 }
 
 // removeData deletes what the services have stored.
@@ -102,7 +123,7 @@ func removeData(l layout) error {
 	if outside := outsideDataDir(l); outside != "" {
 		errs = append(errs, os.RemoveAll(outside))
 	}
-	errs = append(errs, os.RemoveAll(l.data()))
+	errs = append(errs, os.RemoveAll(l.data()), os.RemoveAll(l.calls()))
 	if err := errors.Join(errs...); err != nil {
 		return fmt.Errorf("remove the data: %w", err)
 	}

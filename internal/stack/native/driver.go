@@ -55,7 +55,7 @@ func New(opts Options) stack.Driver {
 	// A service that runs nself must not hand its own marks on.
 	opts.Environ = slices.DeleteFunc(slices.Clone(opts.Environ), func(kv string) bool {
 		key, _, _ := strings.Cut(kv, "=")
-		return key == envRun || key == ports.EnvProject || key == ports.EnvService
+		return slices.Contains([]string{envRun, envSupervisor, ports.EnvProject, ports.EnvService}, key)
 	})
 	return &driver{Options: opts, lay: lay, client: newClient(lay)}
 }
@@ -82,7 +82,7 @@ const cancelPatience = 10 * time.Second
 func (d *driver) ascend(ctx context.Context, services []string, opts stack.UpOptions, restart bool) error {
 	req := upRequest{
 		ID: rand.Text(), Services: services, WaitTimeout: opts.WaitTimeout, AutoPorts: opts.AutoPorts, Restart: restart,
-		Environ: d.Environ,
+		Alone: opts.Alone, Environ: d.Environ,
 	}
 	each := func(m message) {
 		if m.Event != nil && opts.Report != nil {
@@ -213,7 +213,8 @@ func (d *driver) launch() (*exec.Cmd, <-chan error, error) {
 	}
 	defer func() { _ = log.Close() }()
 	cmd := exec.Command(d.Supervise[0], d.Supervise[1:]...) //nolint:noctx // it outlives this command
-	cmd.Env, cmd.Dir, cmd.Stdout, cmd.Stderr = d.Environ, d.lay.dir, log, log
+	cmd.Env = append(slices.Clone(d.Environ), envSupervisor+"="+d.lay.dir)
+	cmd.Dir, cmd.Stdout, cmd.Stderr = d.lay.dir, log, log
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	if err := cmd.Start(); err != nil {
 		return nil, nil, fmt.Errorf("start the supervisor: %w", err)

@@ -64,12 +64,14 @@ func newRunner(f *function) Runner {
 	if f.rt.Name == "golang" {
 		return &goRunner{
 			dir: dir, bin: f.sup.lay.bin(), environ: f.environ, mark: f.sup.marks(f.rt.Name), out: f.out,
+			tags:  goTags(slices.Concat(f.environ, f.settings())),
 			build: func(ctx context.Context, c command) error { return f.sup.helper(ctx, "golang-build", c) },
 		}
 	}
 	if f.rt.Name == "nestjs" {
 		return &nestRunner{
 			dir: dir, environ: f.environ, helper: f.sup.helper, mark: f.sup.marks(f.rt.Name), out: f.out,
+			compile: f.sup.ready.compile, scripts: f.sup.ready.scripts,
 		}
 	}
 	if f.rt.Name == "python" {
@@ -139,20 +141,26 @@ func (f *function) prepare(ctx context.Context, report func(stack.Event)) error 
 func (f *function) beforeStart(context.Context) error { return nil }
 
 // environment is the caller's own, under what the configuration says, under the marks.
-func (f *function) environment() []string {
+func (f *function) environment() []string { return f.environmentOf(f.inv) }
+
+func (f *function) environmentOf(inv Invocation) []string {
 	list := slices.DeleteFunc(slices.Clone(f.environ), func(kv string) bool { return strings.HasPrefix(kv, "NSELF_") })
-	list = append(list, f.inv.Env...)
+	list = append(list, inv.Env...)
 	list = append(list, f.settings()...)
 	return append(list, f.sup.marks(f.rt.Name)...)
 }
 
 func (f *function) run(ctx context.Context, started func(int)) error {
-	proc, err := f.sup.spawn.start(command{
-		path: f.inv.Path, args: f.inv.Args, env: f.environment(), dir: f.sup.lay.function(f.rt.Name), out: f.out,
-		deathSignal: syscall.SIGKILL,
-	})
-	if err != nil {
-		return permanent(errdefs.As(errdefs.ErrUnavailable, err))
+	proc := f.sup.ready.serve(f)
+	if proc == nil {
+		var err error
+		proc, err = f.sup.spawn.start(command{
+			path: f.inv.Path, args: f.inv.Args, env: f.environment(), dir: f.sup.lay.function(f.rt.Name), out: f.out,
+			deathSignal: syscall.SIGKILL,
+		})
+		if err != nil {
+			return permanent(errdefs.As(errdefs.ErrUnavailable, err))
+		}
 	}
 	f.sup.ledger.add(child{PID: proc.pid, Service: f.rt.Name, Port: f.rt.Port})
 	defer f.sup.ledger.remove(f.rt.Name, proc.pid)

@@ -1,7 +1,6 @@
 package native
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"crypto/sha256"
@@ -9,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"hash"
-	"io"
 	"io/fs"
 	"os"
 	"path"
@@ -36,8 +34,21 @@ type goRunner struct {
 	build   func(context.Context, command) error // runs the compiler
 	mark    []string
 	out     *logFile
+	tags    string // of the build
 
 	hash string
+}
+
+// goTags are what a service with these variables is built with. OpenTelemetry's libraries are compiled for who wants
+// traces only: they take longer than all the rest.
+func goTags(settings []string) string {
+	if slices.ContainsFunc(settings, func(kv string) bool {
+		key, value, _ := strings.Cut(kv, "=")
+		return value != "" && (key == "OTEL_EXPORTER_OTLP_ENDPOINT" || key == "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
+	}) {
+		return "otel"
+	}
+	return ""
 }
 
 var _ Runner = (*goRunner)(nil)
@@ -52,6 +63,9 @@ func (g *goRunner) Sources(context.Context) (string, error) {
 	}
 	for _, key := range []string{"GOFLAGS", "CGO_ENABLED", "GOTOOLCHAIN", "GOWORK"} {
 		_, _ = fmt.Fprintln(h, key, lookupEnv(g.environ, key))
+	}
+	if g.tags != "" {
+		_, _ = fmt.Fprintln(h, "tags", g.tags)
 	}
 	dirs := append([]string{g.dir}, g.localModules()...)
 	for _, dir := range dirs {
@@ -177,12 +191,16 @@ func (g *goRunner) Prepare(ctx context.Context, note func(string)) (Invocation, 
 	g.out.mark()
 	tmp := target + ".new"
 	defer func() { _ = os.Remove(tmp) }()
-	// No -trimpath: it would compile the standard library once more, apart from the user's own build cache. -w leaves out
+	// No -trimpath: it would compile the standard library once more, apart from the user's own build cache. -s leaves out
 	// what only a debugger reads, a third of the linker's work; a debugger compiles a program of its own.
-	places := &placeWriter{out: g.out, folder: "functions/golang"}
+	args := []string{"build", "-buildvcs=false", "-ldflags=-s", "-o", tmp}
+	if g.tags != "" {
+		args = append(args, "-tags="+g.tags)
+	}
+	places := &lineWriter{out: g.out, rewrite: compilerLine}
 	err := g.build(ctx, command{
-		path: toolchain, args: []string{"build", "-buildvcs=false", "-ldflags=-w", "-o", tmp, "."},
-		env: append(slices.Clone(g.environ), g.mark...), dir: g.dir, out: places,
+		path: toolchain, args: append(args, "."),
+		env: g.compilerEnv(), dir: g.dir, out: places,
 	})
 	places.flush()
 	g.out.flush()
@@ -200,40 +218,26 @@ func (g *goRunner) Prepare(ctx context.Context, note func(string)) (Invocation, 
 	return Invocation{Path: target}, nil
 }
 
+// compilerEnv lets the tools collect no garbage below a limit that a build of a service does not reach: they are done sooner
+// by a fifth.
+func (g *goRunner) compilerEnv() []string {
+	env := append(slices.Clone(g.environ), g.mark...)
+	if lookupEnv(env, "GOGC") == "" && lookupEnv(env, "GOMEMLIMIT") == "" {
+		env = append(env, "GOGC=off", "GOMEMLIMIT=400MiB")
+	}
+	return env
+}
+
 // compilerPlace is how the compiler begins a message: a file relative to the module, and a line.
 var compilerPlace = regexp.MustCompile(`^(\./)?([^\s:/][^\s:]*\.go:\d+)`)
 
-// placeWriter writes a compiler's lines with the places as seen from the project's folder, where the user and the
+// compilerLine rewrites a line of the compiler with the place as seen from the project's folder, where the user and the
 // editor's links are.
-type placeWriter struct {
-	out    io.Writer
-	folder string
-	part   []byte
-}
-
-// Write never fails, like the log that it writes to.
-func (w *placeWriter) Write(b []byte) (int, error) {
-	w.part = append(w.part, b...)
-	for {
-		i := bytes.IndexByte(w.part, '\n')
-		if i < 0 {
-			return len(b), nil
-		}
-		w.line(w.part[:i+1])
-		w.part = w.part[i+1:]
+func compilerLine(line []byte) []byte {
+	if m := compilerPlace.FindSubmatch(line); m != nil {
+		return slices.Concat([]byte(path.Join("functions/golang", string(m[2]))), line[len(m[0]):])
 	}
-}
-
-func (w *placeWriter) flush() {
-	w.line(w.part)
-	w.part = nil
-}
-
-func (w *placeWriter) line(text []byte) {
-	if m := compilerPlace.FindSubmatch(text); m != nil {
-		text = slices.Concat([]byte(path.Join(w.folder, string(m[2]))), text[len(m[0]):])
-	}
-	_, _ = w.out.Write(text)
+	return line
 }
 
 // prune drops the programs that were not used for longest.

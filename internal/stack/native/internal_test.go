@@ -41,7 +41,7 @@ func TestErrorsCrossTheSocket(t *testing.T) {
 func TestCompilerPlacesAreTheProjects(t *testing.T) {
 	t.Parallel()
 	var out bytes.Buffer
-	w := &placeWriter{out: &out, folder: "functions/golang"}
+	w := &lineWriter{rewrite: compilerLine, out: &out}
 	for _, part := range []string{"# shop/fun", "ctions\n./main.go:3:1: a\nactions/x.go:4: b\n", "\thave y.go:1\n/abs/z.go:5:1: c\n../lib/l.go:6:1: d"} {
 		if _, err := w.Write([]byte(part)); err != nil {
 			t.Fatal(err)
@@ -199,5 +199,34 @@ func TestStalePostmasterFile(t *testing.T) {
 		if string(b) != want {
 			t.Errorf("%q became %q, want %q", in, b, want)
 		}
+	}
+}
+
+// A collector for traces makes another program of the same sources.
+func TestGoTags(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		settings []string
+		want     string
+	}{
+		{nil, ""},
+		{[]string{"OTEL_SERVICE_NAME=x", "OTEL_EXPORTER_OTLP_ENDPOINT="}, ""},
+		{[]string{"A=b", "OTEL_EXPORTER_OTLP_ENDPOINT=http://localhost:4318"}, "otel"},
+		{[]string{"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT=http://localhost:4318/v1/traces"}, "otel"},
+	} {
+		if got := goTags(tt.settings); got != tt.want {
+			t.Errorf("%v: built with %q, want %q", tt.settings, got, tt.want)
+		}
+	}
+	var prints []string
+	for _, tags := range []string{"", "otel"} {
+		print, err := (&goRunner{dir: t.TempDir(), tags: tags}).Sources(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		prints = append(prints, print)
+	}
+	if prints[0] == prints[1] {
+		t.Error("the program without traces would be taken for the one with them")
 	}
 }

@@ -20,6 +20,7 @@ func (l layout) root() string              { return filepath.Join(l.dir, ".nself
 func (l layout) run() string               { return filepath.Join(l.root(), "run") }
 func (l layout) logs() string              { return filepath.Join(l.root(), "logs") }
 func (l layout) data() string              { return filepath.Join(l.root(), "data") }
+func (l layout) calls() string             { return filepath.Join(l.root(), "calls") }
 func (l layout) bin() string               { return filepath.Join(l.root(), "cache", "bin") }
 func (l layout) lock() string              { return filepath.Join(l.run(), "lock") }
 func (l layout) state() string             { return filepath.Join(l.run(), "state.json") }

@@ -134,6 +134,15 @@ func TestCompileError(t *testing.T) {
 	if got := p.get(t, "/pid"); got != pid {
 		t.Error("the version that compiled does not run any more")
 	}
+	for _, services := range [][]string{{"golang"}, nil} {
+		err := p.driver(t).Restart(t.Context(), services, stack.UpOptions{WaitTimeout: time.Minute, Report: p.report})
+		if !errors.Is(err, errdefs.ErrInvalid) {
+			t.Errorf("restart %q: %v, want class invalid", services, err)
+		}
+		if got := p.get(t, "/pid"); got != pid {
+			t.Errorf("restart %q took down the version that compiled", services)
+		}
+	}
 	p.mustDown(t)
 	check()
 	if s := p.state(t, "golang"); s.State != stack.StateFailed {
@@ -143,6 +152,37 @@ func TestCompileError(t *testing.T) {
 		t.Fatal(err)
 	}
 	p.mustUp(t)
+}
+
+// TestUpAlone renews one service: what it depends on is left alone, and so are migrations.
+func TestUpAlone(t *testing.T) {
+	t.Parallel()
+	p := newProject(t)
+	p.mustUp(t)
+	pid, postgres := p.get(t, "/pid"), p.state(t, stack.Postgres)
+	p.write(t, "migration.sql", "CREATE TABLE too_early (id int)")
+	p.write(t, "functions/golang/more.go", "package main\n\nfunc init() { println(\"more\") }\n")
+	p.taken()
+	err := p.driver(t).Up(t.Context(), stack.UpOptions{
+		Services: []string{"golang"}, Alone: true, WaitTimeout: time.Minute, Report: p.report,
+	})
+	if err != nil {
+		t.Fatalf("up: %v", err)
+	}
+	for _, e := range p.taken() {
+		if e.Service != "golang" {
+			t.Errorf("%s was touched: %s %s", e.Service, e.Kind, e.Detail)
+		}
+	}
+	if p.get(t, "/pid") == pid {
+		t.Error("the service is the old one")
+	}
+	if s := p.state(t, stack.Postgres); s.PID != postgres.PID {
+		t.Errorf("postgres was %+v and is %+v", postgres, s)
+	}
+	if got := p.psql(t, "SELECT to_regclass('too_early') IS NULL"); got != "t" {
+		t.Error("a migration was applied")
+	}
 }
 
 func TestMissingFolder(t *testing.T) {

@@ -5,12 +5,14 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
 	"runtime"
 	"slices"
 	"strconv"
@@ -38,11 +40,17 @@ type nestRunner struct {
 	helper  func(ctx context.Context, name string, c command) error // runs npm
 	mark    []string
 	out     *logFile
+	// compile has a compiler in waiting do the work, if there is one; scripts is the folder of its program. Both may be nil.
+	compile func(ctx context.Context, c command) (faults string, done bool)
+	scripts func() (string, error)
 
 	hash string
 }
 
-var _ Runner = (*nestRunner)(nil)
+var (
+	_ Runner      = (*nestRunner)(nil)
+	_ readyRunner = (*nestRunner)(nil)
+)
 
 // Sources hashes what the service is installed and built from, and the version of Node.js.
 func (n *nestRunner) Sources(context.Context) (string, error) {
@@ -104,17 +112,8 @@ func (n *nestRunner) Prepare(ctx context.Context, note func(string)) (Invocation
 	if err != nil {
 		return Invocation{}, err
 	}
-	packages, err := n.packages()
-	if err != nil {
+	if err := n.installed(ctx, node, npm, note); err != nil {
 		return Invocation{}, err
-	}
-	if !n.marked(nestInstalled, packages) {
-		if err := n.checkVersion(ctx, node); err != nil {
-			return Invocation{}, err
-		}
-		if err := n.install(ctx, npm, packages, note); err != nil {
-			return Invocation{}, err
-		}
 	}
 	if !n.marked(nestBuilt, n.hash) {
 		if err := n.build(ctx, npm, note); err != nil {
@@ -122,6 +121,18 @@ func (n *nestRunner) Prepare(ctx context.Context, note func(string)) (Invocation
 		}
 	}
 	return Invocation{Path: node, Args: []string{"--enable-source-maps", nestProgram}}, nil
+}
+
+// installed installs what the lock file names, unless that is done already.
+func (n *nestRunner) installed(ctx context.Context, node, npm string, note func(string)) error {
+	packages, err := n.packages()
+	if err != nil || n.marked(nestInstalled, packages) {
+		return err
+	}
+	if err := n.checkVersion(ctx, node); err != nil {
+		return err
+	}
+	return n.install(ctx, npm, packages, note)
 }
 
 func (n *nestRunner) tools() (node, npm string, err error) {
@@ -191,6 +202,9 @@ func (n *nestRunner) install(ctx context.Context, npm, packages string, note fun
 
 func (n *nestRunner) build(ctx context.Context, npm string, note func(string)) error {
 	note("compiling functions/nestjs")
+	if done, err := n.buildReady(ctx); done {
+		return err
+	}
 	if err := n.npm(ctx, npm, "nestjs-build", "run", "--silent", "build"); err != nil {
 		return failed(ctx, "compile functions/nestjs", "npm run build", err, errdefs.ErrInvalid,
 			"mend what the compiler says, then run nself up nestjs")
@@ -201,6 +215,66 @@ func (n *nestRunner) build(ctx context.Context, npm string, note func(string)) e
 			"let the script build in package.json write it"))
 	}
 	return n.setMark(nestBuilt, n.hash)
+}
+
+// buildReady builds with the compiler in waiting. It reports false where there is none.
+func (n *nestRunner) buildReady(ctx context.Context) (bool, error) {
+	if n.compile == nil {
+		return false, nil
+	}
+	dir, err := n.scripts()
+	if err != nil {
+		return false, nil //nolint:nilerr // npm can do it too
+	}
+	c, ok := n.compiler(dir)
+	if !ok {
+		return false, nil
+	}
+	n.out.mark()
+	faults, done := n.compile(ctx, c)
+	if !done {
+		return false, nil
+	}
+	if faults == "" {
+		return true, n.setMark(nestBuilt, n.hash)
+	}
+	_, _ = n.out.Write([]byte(nestPlace.ReplaceAllString(faults, "functions/nestjs/$1")))
+	n.out.flush()
+	return true, failed(ctx, "compile functions/nestjs", "the compiler", errors.New("found faults"), errdefs.ErrInvalid,
+		"mend what the compiler says, then run nself up nestjs")
+}
+
+// nestPlace is how the compiler begins a message: a file relative to the service's folder, and a place.
+var nestPlace = regexp.MustCompile(`(?m)^(src/[^\s(]+\(\d+,\d+\): )`) //nolint:gochecknoglobals // a constant
+
+// tscBuild is a script build that nothing but the compiler has a part in.
+var tscBuild = regexp.MustCompile(`^tsc (?:-p|--project) ([\w./-]+)$`) //nolint:gochecknoglobals // a constant
+
+// compiler holds the project's own compiler ready, where the script build runs nothing else.
+func (n *nestRunner) compiler(dir string) (command, bool) {
+	b, err := os.ReadFile(filepath.Join(n.dir, "package.json"))
+	if err != nil {
+		return command{}, false
+	}
+	var manifest struct{ Scripts struct{ Build string } }
+	if json.Unmarshal(b, &manifest) != nil {
+		return command{}, false
+	}
+	m := tscBuild.FindStringSubmatch(manifest.Scripts.Build)
+	node := lookPath(n.environ, "node")
+	if m == nil || node == "" {
+		return command{}, false
+	}
+	return command{
+		path: node, args: []string{filepath.Join(dir, "compile.cjs"), m[1]}, env: n.env(), dir: n.dir, out: n.out,
+	}, true
+}
+
+// spare is a process that has loaded the packages.
+func (n *nestRunner) spare(dir string, inv Invocation) command {
+	return command{
+		path: inv.Path, args: []string{"--enable-source-maps", filepath.Join(dir, "program.cjs"), nestProgram}, out: n.out,
+	}
 }
 
 // npm runs npm with its output in the service's log.

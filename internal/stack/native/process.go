@@ -23,7 +23,8 @@ type command struct {
 	dir   string
 	user  *account // nil: as the supervisor
 	stdin io.Reader
-	out   io.Writer // receives stdout and stderr
+	out   io.Writer  // receives stdout and stderr
+	extra []*os.File // further files, from descriptor 3 on
 	// deathSignal reaches the process when the supervisor is killed, where the system can do that; 0 means SIGKILL.
 	deathSignal syscall.Signal
 }
@@ -59,7 +60,7 @@ func newSpawner() *spawner {
 func (s *spawner) start(c command) (*process, error) {
 	cmd := exec.Command(c.path, c.args...) //nolint:noctx // what the project names; it is ended by stop
 	cmd.Env, cmd.Dir, cmd.Stdin = c.env, c.dir, c.stdin
-	cmd.Stdout, cmd.Stderr = c.out, c.out
+	cmd.Stdout, cmd.Stderr, cmd.ExtraFiles = c.out, c.out, c.extra
 	cmd.WaitDelay = pipeGrace
 	if c.deathSignal == 0 {
 		c.deathSignal = syscall.SIGKILL

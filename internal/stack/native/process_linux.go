@@ -54,6 +54,21 @@ func startTime(pid int) string {
 	return fmt.Sprintf("%s:%s", strings.TrimSpace(string(boot)), start)
 }
 
+// holdsDeleted says whether a process has a file open that was deleted from path.
+func holdsDeleted(pid int, path string) bool {
+	fds := filepath.Join("/proc", strconv.Itoa(pid), "fd")
+	entries, err := os.ReadDir(fds)
+	if err != nil {
+		return false
+	}
+	for _, e := range entries {
+		if to, err := os.Readlink(filepath.Join(fds, e.Name())); err == nil && to == path+" (deleted)" {
+			return true
+		}
+	}
+	return false
+}
+
 // marked lists the processes whose environment holds the variable with this value.
 func marked(key, value string) []int {
 	entries, err := os.ReadDir("/proc")

@@ -99,6 +99,14 @@ func (p *project) set(t *testing.T, settings map[string]string) {
 	}
 }
 
+// write writes a file of the project.
+func (p *project) write(t *testing.T, path, text string) {
+	t.Helper()
+	if err := os.WriteFile(filepath.Join(p.dir, filepath.FromSlash(path)), []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
 func (p *project) driver(t *testing.T) stack.Driver {
 	t.Helper()
 	cfg, err := loadConfig(p.dir, p.environ)

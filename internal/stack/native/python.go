@@ -14,6 +14,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/nself-org/nself/internal/errdefs"
@@ -35,7 +36,10 @@ type pythonRunner struct {
 	environ []string
 	mark    []string
 	out     *logFile
+	known   *interpreters // may be nil
 	run     func(ctx context.Context, step string, c command) error
+	// load has a process in waiting load the code; it reports false where there is none. May be nil.
+	load func(ctx context.Context, inv Invocation) (bool, error)
 
 	sources string
 	found   interpreter
@@ -47,19 +51,55 @@ type interpreter struct {
 	problem       string // why there is none
 }
 
-var _ Runner = (*pythonRunner)(nil)
+// interpreters remembers the interpreter that was found, since asking each of them takes longer than all else that a
+// restart needs. It is safe for concurrent use.
+type interpreters struct {
+	mu    sync.Mutex
+	key   string
+	found interpreter
+}
+
+func (k *interpreters) find(ctx context.Context, p *pythonRunner) interpreter {
+	if k == nil {
+		return p.interpreter(ctx)
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if key := k.facts(p, k.found); k.found.path == "" || k.key != key {
+		k.found = p.interpreter(ctx)
+		k.key = k.facts(p, k.found)
+	}
+	return k.found
+}
+
+// facts change when another interpreter may have to be taken.
+func (k *interpreters) facts(p *pythonRunner, found interpreter) string {
+	parts := []string{lookupEnv(p.environ, "PATH"), lookupEnv(p.environ, "PYENV_ROOT"), lookupEnv(p.environ, "HOME")}
+	for _, path := range []string{lookPath(p.environ, "python3"), found.path} {
+		if info, err := os.Stat(path); err == nil {
+			parts = append(parts, path, strconv.FormatInt(info.Size(), 10), info.ModTime().String())
+		}
+	}
+	return strings.Join(parts, "\x00")
+}
+
+var (
+	_ Runner      = (*pythonRunner)(nil)
+	_ readyRunner = (*pythonRunner)(nil)
+)
 
 func newPythonRunner(f *function) *pythonRunner {
 	return &pythonRunner{
 		dir: f.sup.lay.function(f.rt.Name), cache: filepath.Join(f.sup.lay.root(), "cache", "venv"), environ: f.environ,
-		mark: f.sup.marks(f.rt.Name), out: f.out,
-		run: func(ctx context.Context, step string, c command) error { return f.sup.helper(ctx, "python-"+step, c) },
+		mark: f.sup.marks(f.rt.Name), out: f.out, known: &f.sup.pythons,
+		run:  func(ctx context.Context, step string, c command) error { return f.sup.helper(ctx, "python-"+step, c) },
+		load: func(ctx context.Context, inv Invocation) (bool, error) { return f.sup.ready.load(ctx, f, inv) },
 	}
 }
 
 // Sources hashes the code, what it is configured by, and the interpreter.
 func (p *pythonRunner) Sources(ctx context.Context) (string, error) {
-	p.found = p.interpreter(ctx)
+	p.found = p.known.find(ctx, p)
 	h := sha256.New()
 	_, _ = fmt.Fprintln(h, p.found.path, p.found.version)
 	err := filepath.WalkDir(p.dir, func(path string, d fs.DirEntry, err error) error {
@@ -180,35 +220,48 @@ func (p *pythonRunner) env() []string {
 // once, so that a fault in it is told like a compiler's.
 func (p *pythonRunner) Prepare(ctx context.Context, note func(string)) (Invocation, error) {
 	if p.found.path == "" {
-		return Invocation{}, errdefs.As(errdefs.ErrUnavailable, errdefs.WithHint(
-			fmt.Errorf("prepare functions/python: %s", p.found.problem),
-			"install Python 3."+strconv.Itoa(minPython)+" or newer from https://www.python.org/downloads, "+
-				"or run nself up --driver docker"))
+		return Invocation{}, p.missing()
 	}
-	venv, err := p.venv(ctx, note)
+	venv, err := p.venv(ctx, "requirements.txt", note)
 	if err != nil {
 		return Invocation{}, err
 	}
-	python := filepath.Join(venv, "bin", "python")
-	if err := p.check(ctx, venv, python, note); err != nil {
-		return Invocation{}, err
-	}
-	return Invocation{
-		Path: python, Args: []string{"-m", "service"},
+	inv := Invocation{
+		Path: filepath.Join(venv, "bin", "python"), Args: []string{"-m", "service"},
 		// The bytecode of the project's code stays out of its folder, and the log is written line by line.
 		Env: []string{"PYTHONPYCACHEPREFIX=" + filepath.Join(venv, "pycache"), "PYTHONUNBUFFERED=1"},
-	}, nil
+	}
+	if err := p.check(ctx, venv, inv, note); err != nil {
+		return Invocation{}, err
+	}
+	return inv, nil
 }
 
-// venv returns the virtual environment of the lock file and the interpreter.
-func (p *pythonRunner) venv(ctx context.Context, note func(string)) (string, error) {
+// spare is a process that has imported the packages.
+func (p *pythonRunner) spare(dir string, inv Invocation) command {
+	return command{path: inv.Path, args: []string{filepath.Join(dir, "program.py")}, out: p.places()}
+}
+
+// compiler is none: there is nothing to compile.
+func (p *pythonRunner) compiler(string) (command, bool) { return command{}, false }
+
+// missing says that there is no interpreter.
+func (p *pythonRunner) missing() error {
+	return errdefs.As(errdefs.ErrUnavailable, errdefs.WithHint(
+		fmt.Errorf("prepare functions/python: %s", p.found.problem),
+		"install Python 3."+strconv.Itoa(minPython)+" or newer from https://www.python.org/downloads, "+
+			"or run nself up --driver docker"))
+}
+
+// venv returns the virtual environment of a lock file and the interpreter.
+func (p *pythonRunner) venv(ctx context.Context, lockFile string, note func(string)) (string, error) {
 	fail := func(err error) (string, error) {
 		if ctx.Err() != nil {
 			return "", ctx.Err()
 		}
 		return "", err
 	}
-	lock, err := os.ReadFile(filepath.Join(p.dir, "requirements.txt"))
+	lock, err := os.ReadFile(filepath.Join(p.dir, lockFile))
 	if err != nil {
 		return "", errdefs.As(errdefs.ErrInvalid, errdefs.WithHint(
 			fmt.Errorf("prepare functions/python: %w", err), "take it back from version control, or run nself build"))
@@ -242,7 +295,7 @@ func (p *pythonRunner) venv(ctx context.Context, note func(string)) (string, err
 		path: filepath.Join(target, "bin", "python"), dir: p.dir, env: p.env(), out: p.out,
 		args: []string{
 			"-m", "pip", "install", "--require-hashes", "--no-input", "--disable-pip-version-check",
-			"--progress-bar", "off", "--quiet", "-r", "requirements.txt",
+			"--progress-bar", "off", "--quiet", "-r", lockFile,
 		},
 	})
 	if err != nil {
@@ -258,22 +311,35 @@ func (p *pythonRunner) venv(ctx context.Context, note func(string)) (string, err
 }
 
 // pythonPlace finds the places in a traceback that are relative to the service's folder.
-var pythonPlace = regexp.MustCompile(`(?m)^(\s*File ")([^/<"][^"]*", line \d+)`) //nolint:gochecknoglobals // a constant
+var pythonPlace = regexp.MustCompile(`^(\s*File ")([^/<"][^"]*", line \d+)`) //nolint:gochecknoglobals // a constant
+
+// places writes to the log, with the places of a traceback as seen from the project's folder.
+func (p *pythonRunner) places() *lineWriter {
+	return &lineWriter{out: p.out, rewrite: func(line []byte) []byte {
+		return pythonPlace.ReplaceAll(line, []byte("${1}functions/python/${2}"))
+	}}
+}
 
 // check loads the code, unless that very code has been loaded before.
-func (p *pythonRunner) check(ctx context.Context, venv, python string, note func(string)) error {
+func (p *pythonRunner) check(ctx context.Context, venv string, inv Invocation, note func(string)) error {
 	mark := filepath.Join(venv, "checked")
 	if b, err := os.ReadFile(mark); err == nil && string(b) == p.sources {
 		return nil
 	}
 	note("loading functions/python")
 	p.out.mark()
-	var out bytes.Buffer
-	err := p.run(ctx, "check", command{
-		path: python, args: []string{"-m", "service", "check"}, dir: p.dir, out: &out,
-		env: append(p.env(), "PYTHONPYCACHEPREFIX="+filepath.Join(venv, "pycache")),
-	})
-	_, _ = p.out.Write(pythonPlace.ReplaceAll(out.Bytes(), []byte("${1}functions/python/${2}")))
+	places := p.places()
+	err := error(nil)
+	loaded := false
+	if p.load != nil {
+		loaded, err = p.load(ctx, inv)
+	}
+	if !loaded {
+		err = p.run(ctx, "check", command{
+			path: inv.Path, args: []string{"-m", "service", "check"}, dir: p.dir, out: places, env: append(p.env(), inv.Env...),
+		})
+		places.flush()
+	}
 	p.out.flush()
 	if err != nil {
 		if ctx.Err() != nil {

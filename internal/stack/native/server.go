@@ -28,6 +28,7 @@ func (s *supervisor) routes() http.Handler {
 	mux.HandleFunc("POST /v1/up", s.serveUp)
 	mux.HandleFunc("POST /v1/down", s.serveDown)
 	mux.HandleFunc("POST /v1/cancel", s.serveCancel)
+	mux.HandleFunc("POST /v1/ready", s.serveReady)
 	return mux
 }
 
@@ -134,7 +135,7 @@ func (s *supervisor) upOrRestart(ctx context.Context, req upRequest, report func
 	if req.Restart {
 		return s.restart(ctx, req, report)
 	}
-	return s.up(ctx, req, report)
+	return s.ascend(ctx, req, report)
 }
 
 func (s *supervisor) serveDown(w http.ResponseWriter, r *http.Request) {
@@ -180,4 +181,19 @@ func (s *supervisor) serveCancel(w http.ResponseWriter, r *http.Request) {
 		cancel(context.Canceled)
 	}
 	s.reply(w, struct{}{})
+}
+
+// serveReady holds processes in waiting as long as the caller is there.
+func (s *supervisor) serveReady(w http.ResponseWriter, r *http.Request) {
+	_ = http.NewResponseController(w).Flush() // a caller who is gone is noticed by the request's context
+	ctx, cancel := context.WithCancel(r.Context())
+	defer cancel()
+	go func() {
+		select {
+		case <-s.quit:
+			cancel()
+		case <-ctx.Done():
+		}
+	}()
+	s.ready.hold(ctx)
 }

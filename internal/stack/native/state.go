@@ -21,6 +21,9 @@ import (
 // envRun marks what a supervisor starts: every process that inherits it belongs to that one run.
 const envRun = "NSELF_RUN"
 
+// envSupervisor marks the supervisor itself with the folder that it serves. What it starts does not inherit it.
+const envSupervisor = "NSELF_SUPERVISOR_DIR"
+
 // runState is .nself/run/state.json: what the next supervisor must know to clean up after a killed one.
 type runState struct {
 	// Dir is the project's folder when it was written; another one tells of a moved or copied project.
@@ -153,6 +156,20 @@ const (
 	recoverPostgres = 5 * time.Second
 	recoverOther    = 1 * time.Second
 )
+
+// awaitFormer waits for a supervisor whose files were taken away, and with them the lock that keeps two apart: it notices
+// that by itself, stops its services in good order and ends.
+func awaitFormer(ctx context.Context, l layout, log *slog.Logger) {
+	for _, pid := range marked(envSupervisor, l.dir) {
+		if !holdsDeleted(pid, l.lock()) {
+			continue
+		}
+		begin := time.Now()
+		gone := waitGone(pid, lostPatience)
+		log.WarnContext(ctx, "waited for the former supervisor, whose files are gone",
+			slog.Int("pid", pid), slog.Bool("gone", gone), slog.Duration("took", time.Since(begin)))
+	}
+}
 
 // recoverOrphans ends the processes that a killed supervisor has left. The caller holds the project's lock. It returns
 // what it has ended, for the log.

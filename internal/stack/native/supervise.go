@@ -49,6 +49,9 @@ type supervisor struct {
 	spawn  *spawner
 	ledger *ledger
 	tree   *suture.Supervisor
+	ready  *readiness
+	// pythons remembers which interpreter the Python service gets.
+	pythons interpreters
 	// op holds what must not overlap: up, down, restart.
 	op chan struct{}
 
@@ -77,6 +80,7 @@ func Supervise(ctx context.Context, opts SuperviseOptions) error {
 		return err
 	}
 	defer func() { _ = lock.Close() }()
+	awaitFormer(ctx, lay, opts.Log)
 	recoverOrphans(ctx, lay, opts.Log)
 	locked, err := os.Stat(lay.lock())
 	if err != nil {
@@ -88,6 +92,7 @@ func Supervise(ctx context.Context, opts SuperviseOptions) error {
 		units: map[string]*unit{}, logs: map[string]*logFile{}, current: map[string]context.CancelCauseFunc{},
 		quit: make(chan struct{}), touched: make(chan struct{}, 1), locked: locked,
 	}
+	s.ready = newReadiness(s)
 	s.tree = suture.New("services", suture.Spec{
 		// Each unit paces its own restarts: one service's crashes must not hold up the others.
 		FailureThreshold: math.MaxFloat64,

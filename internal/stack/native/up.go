@@ -22,6 +22,7 @@ type ascent struct {
 	*supervisor
 	cfg    *env.Config
 	wait   time.Duration
+	alone  bool // nothing but the named services, and no migrations
 	report func(stack.Event)
 	plan   []*step
 
@@ -35,15 +36,19 @@ type step struct {
 	prog    program
 	out     *logFile
 	keep    bool          // runs as it should
+	renew   bool          // is to be started again although it does
 	settled chan struct{} // closed when dependents may go on
 	err     error         // read after settled
+
+	prepared bool // prepare was called already, with err
 }
 
-func (s *supervisor) up(ctx context.Context, req upRequest, report func(stack.Event)) error {
+// ascend is what up and restart have in common.
+func (s *supervisor) ascend(ctx context.Context, req upRequest, report func(stack.Event)) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	a := &ascent{supervisor: s, wait: req.WaitTimeout, report: report}
+	a := &ascent{supervisor: s, wait: req.WaitTimeout, alone: req.Alone, report: report}
 	if a.wait <= 0 {
 		a.wait = defaultWait
 	}
@@ -52,6 +57,9 @@ func (s *supervisor) up(ctx context.Context, req upRequest, report func(stack.Ev
 	}
 	if len(req.Services) == 0 {
 		s.stopUnits(ctx, s.notIn(a.plan), report)
+	}
+	if req.Restart {
+		a.renew(ctx)
 	}
 	err := a.execute(ctx)
 	if ctx.Err() != nil {
@@ -75,13 +83,17 @@ func (a *ascent) decide(ctx context.Context, req upRequest) error {
 		}
 		a.plan = nil
 		for _, sv := range chosen {
+			if req.Alone && len(req.Services) > 0 && !slices.Contains(req.Services, sv.name) {
+				continue
+			}
 			out, err := a.logFor(sv.name)
 			if err != nil {
 				return err
 			}
 			st := &step{service: sv, out: out, prog: sv.build(a.supervisor, cfg, out), settled: make(chan struct{})}
 			u := a.unit(sv.name)
-			st.keep = u != nil && u.active() && u.print == st.prog.fingerprint()
+			st.renew = req.Restart && slices.Contains(req.Services, sv.name)
+			st.keep = !st.renew && u != nil && u.active() && u.print == st.prog.fingerprint()
 			a.plan = append(a.plan, st)
 		}
 		conflicts := a.conflicts(ctx)
@@ -112,7 +124,7 @@ func (a *ascent) execute(ctx context.Context) error {
 		all.Go(func() {
 			defer close(st.settled)
 			st.err = a.raise(ctx, st)
-			if st.name == stack.Postgres && st.err == nil {
+			if st.name == stack.Postgres && st.err == nil && !a.alone {
 				st.err = a.migrate(ctx)
 			}
 		})
@@ -136,8 +148,8 @@ func (a *ascent) raise(ctx context.Context, st *step) error {
 	u := a.unit(st.name)
 	late := ""
 	if !st.keep {
-		if err := st.prog.prepare(ctx, a.named(st.name)); err != nil {
-			return a.failed(ctx, st, err)
+		if err := a.prepare(ctx, st); err != nil {
+			return err
 		}
 		late = a.awaitDeps(ctx, st)
 		if err := ctx.Err(); err != nil {
@@ -172,12 +184,26 @@ func (a *ascent) raise(ctx context.Context, st *step) error {
 	if err != nil {
 		return a.unhealthy(u, limit, err)
 	}
+	if fn, ok := u.prog.(*function); ok {
+		a.ready.fill(fn, fn.inv)
+	}
 	f := st.prog.info()
 	detail := f.detail
 	if st.keep {
 		detail = "already running"
 	}
 	a.report(stack.Event{Service: st.name, Kind: stack.EventHealthy, Detail: detail, Elapsed: time.Since(begin)})
+	return nil
+}
+
+// prepare builds a service, once for each step, and reports it where that fails.
+func (a *ascent) prepare(ctx context.Context, st *step) error {
+	if st.prepared {
+		return st.err
+	}
+	if err := st.prog.prepare(ctx, a.named(st.name)); err != nil {
+		return a.failed(ctx, st, err)
+	}
 	return nil
 }
 

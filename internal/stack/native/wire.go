@@ -11,7 +11,7 @@ import (
 )
 
 // protocol counts the changes of the control socket's language. A supervisor of another version is replaced.
-const protocol = 1
+const protocol = 2
 
 // upRequest asks for services to be started, or stopped and started.
 type upRequest struct {
@@ -20,6 +20,7 @@ type upRequest struct {
 	WaitTimeout time.Duration `json:"wait_timeout,omitempty"`
 	AutoPorts   bool          `json:"auto_ports,omitempty"`
 	Restart     bool          `json:"restart,omitempty"`
+	Alone       bool          `json:"alone,omitempty"` // only the named services, not what they depend on
 	// Environ is the caller's environment: the strongest layer of the configuration, and what services inherit.
 	Environ []string `json:"environ"`
 }

@@ -107,6 +107,7 @@ func unknownServiceIsUsage(t *testing.T, r *run) {
 }
 
 func lateServiceIsReported(t *testing.T, r *run) {
+	r.mustUp(t, stack.Postgres) // whose first start may take longer than the service is given here
 	r.Set(t, map[string]string{"NOT_READY": "no mailbox yet"})
 	err := r.Driver(t).Up(t.Context(), stack.UpOptions{WaitTimeout: 5 * time.Second, Report: r.report})
 	if !errors.Is(err, errdefs.ErrUnhealthy) {

@@ -8,5 +8,13 @@ import "github.com/nself-org/nself/templates/golang/internal/action"
 func All(d Deps) []action.Action {
 	return []action.Action{
 		action.New[RegisterUserArgs, *RegisterUserOutput]("registerUser", "register-user", NewRegisterUser(d)),
+		action.New[ProcessPaymentArgs, *PaymentOutput]("processPayment", "process-payment", NewProcessPayment(d)),
+		action.New[GenerateReportArgs, *GenerateReportOutput]("generateReport", "generate-report", NewGenerateReport(d)),
+		action.New[JobStatusArgs, *JobStatusOutput]("jobStatus", "job-status", NewJobStatus(d)),
+		action.New[CancelJobArgs, *JobStatusOutput]("cancelJob", "cancel-job", NewCancelJob(d)),
+		action.New[BulkCreateUsersArgs, *BulkCreateUsersOutput]("bulkCreateUsers", "bulk-create-users", NewBulkCreateUsers(d)),
+		action.New[UploadAndProcessFileArgs, *FileUploadOutput]("uploadAndProcessFile", "upload-and-process-file", NewUploadAndProcessFile(d)),
+		action.New[SaveCrmIntegrationArgs, *SaveCrmIntegrationOutput]("saveCrmIntegration", "save-crm-integration", NewSaveCrmIntegration(d)),
+		action.New[SyncWithCrmArgs, *SyncWithCrmOutput]("syncWithCrm", "sync-with-crm", NewSyncWithCrm(d)),
 	}
 }

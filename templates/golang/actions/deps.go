@@ -9,6 +9,7 @@ import (
 
 	"github.com/nself-org/nself/templates/golang/internal/cache"
 	"github.com/nself-org/nself/templates/golang/internal/config"
+	"github.com/nself-org/nself/templates/golang/internal/lifecycle"
 	"github.com/nself-org/nself/templates/golang/internal/mail"
 )
 
@@ -17,7 +18,11 @@ import (
 type Deps struct {
 	Log    *slog.Logger
 	Config config.Config
-	DB     *pgxpool.Pool
-	Cache  *cache.Cache
-	Mail   *mail.Mailer
+	// Env reads further variables of the environment, for what Config does not know.
+	Env   *config.Reader
+	DB    *pgxpool.Pool
+	Cache *cache.Cache
+	Mail  *mail.Mailer
+	// Parts holds what several handlers share, and takes work that goes on beside the requests, such as a job queue.
+	Parts *lifecycle.Group
 }

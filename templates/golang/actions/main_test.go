@@ -15,6 +15,7 @@ import (
 
 	"github.com/nself-org/nself/templates/golang/internal/cache"
 	"github.com/nself-org/nself/templates/golang/internal/config"
+	"github.com/nself-org/nself/templates/golang/internal/lifecycle"
 	"github.com/nself-org/nself/templates/golang/internal/logging"
 	"github.com/nself-org/nself/templates/golang/internal/mail"
 	"github.com/nself-org/nself/templates/golang/internal/ratelimit"
@@ -28,6 +29,13 @@ func TestMain(m *testing.M) { os.Exit(testenv.Main(m)) }
 
 const testSecret = "test-secret"
 
+// Two users, and a body with the input and the id of the user who calls.
+const (
+	alice    = "a11ce000-0000-4000-8000-000000000001"
+	bob      = "b0b00000-0000-4000-8000-000000000001"
+	userBody = `{"input":%s,"session_variables":{"x-hasura-role":"user","x-hasura-user-id":%q}}`
+)
+
 // testService is the whole service behind a test server, with a database and a mailbox of its own.
 type testService struct {
 	*httptest.Server
@@ -40,6 +48,7 @@ type testService struct {
 type serviceOptions struct {
 	databaseURL, redisURL string
 	smtpDown              bool
+	env                   map[string]string // what Deps.Env reads
 }
 
 func newService(t *testing.T, opts serviceOptions) *testService {
@@ -53,6 +62,7 @@ func newService(t *testing.T, opts serviceOptions) *testService {
 	}
 	s := &testService{mailbox: testenv.NewMailbox(t), log: &logBuffer{}}
 	cfg := config.Config{
+		DatabaseURL:      config.Secret(opts.databaseURL),
 		PublicURL:        "http://service.test",
 		AdminSecret:      testSecret,
 		UnauthorizedRole: "public",
@@ -73,23 +83,33 @@ func newService(t *testing.T, opts serviceOptions) *testService {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = redisClient.Close() })
-	s.deps = Deps{Log: log, Config: cfg, DB: db, Cache: cache.New(redisClient, prefix, log), Mail: mail.New(cfg.SMTP)}
+	parts := lifecycle.New(log)
+	vars := config.NewReader(func(key string) string { return opts.env[key] })
+	s.deps = Deps{
+		Log: log, Config: cfg, Env: vars, DB: db,
+		Cache: cache.New(redisClient, prefix, log), Mail: mail.New(cfg.SMTP), Parts: parts,
+	}
+	list := All(s.deps)
+	if err := vars.Err(); err != nil {
+		t.Fatal(err)
+	}
 	h, err := server.New(server.Options{
-		Log: log, AdminSecret: testSecret,
+		Log: log, AdminSecret: testSecret, Checks: parts.Checks(), Routes: parts.Routes,
 		Limiter: ratelimit.New(redisClient, prefix, cfg.RateLimit, cfg.UnauthorizedRole, log),
-	}, All(s.deps))
+	}, list)
 	if err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(parts.Start(context.WithoutCancel(t.Context())))
 	s.Server = httptest.NewServer(h)
 	t.Cleanup(s.Close)
 	return s
 }
 
-// post calls an action with the admin secret and returns the status and the decoded answer.
-func (s *testService) post(t *testing.T, path, body string) (int, map[string]any) {
+// post calls an action with the admin secret and further headers, and returns the status and the decoded answer.
+func (s *testService) post(t *testing.T, path, body string, header ...string) (int, map[string]any) {
 	t.Helper()
-	status, data := s.do(t, http.MethodPost, "/actions/"+path, body)
+	status, data := s.do(t, http.MethodPost, "/actions/"+path, body, header...)
 	var answer map[string]any
 	if err := json.Unmarshal(data, &answer); err != nil {
 		t.Fatalf("answer is not a JSON object: %v\n%s", err, data)
@@ -97,7 +117,7 @@ func (s *testService) post(t *testing.T, path, body string) (int, map[string]any
 	return status, answer
 }
 
-func (s *testService) do(t *testing.T, method, path, body string) (int, []byte) {
+func (s *testService) do(t *testing.T, method, path, body string, header ...string) (int, []byte) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()
@@ -107,6 +127,9 @@ func (s *testService) do(t *testing.T, method, path, body string) (int, []byte) 
 	}
 	req.Header.Set("Content-Type", "application/json")
 	req.Header.Set("X-Hasura-Admin-Secret", testSecret)
+	for i := 0; i < len(header); i += 2 {
+		req.Header.Set(header[i], header[i+1])
+	}
 	resp, err := s.Client().Do(req)
 	if err != nil {
 		t.Fatal(err)

@@ -2,9 +2,194 @@
 
 package actions
 
+import (
+	"encoding/json"
+	"fmt"
+)
+
 // RegisterUserArgs are the arguments of the action registerUser.
 type RegisterUserArgs struct {
 	Input RegisterUserInput `json:"input"`
+}
+
+// ProcessPaymentArgs are the arguments of the action processPayment.
+type ProcessPaymentArgs struct {
+	Input PaymentInput `json:"input"`
+}
+
+// GenerateReportArgs are the arguments of the action generateReport.
+type GenerateReportArgs struct {
+	Input ReportInput `json:"input"`
+}
+
+// JobStatusArgs are the arguments of the action jobStatus.
+type JobStatusArgs struct {
+	JobID string `json:"job_id"`
+}
+
+// CancelJobArgs are the arguments of the action cancelJob.
+type CancelJobArgs struct {
+	JobID string `json:"job_id"`
+}
+
+// BulkCreateUsersArgs are the arguments of the action bulkCreateUsers.
+type BulkCreateUsersArgs struct {
+	Input BulkCreateUsersInput `json:"input"`
+}
+
+// UploadAndProcessFileArgs are the arguments of the action uploadAndProcessFile.
+type UploadAndProcessFileArgs struct {
+	Input FileUploadInput `json:"input"`
+}
+
+// SaveCrmIntegrationArgs are the arguments of the action saveCrmIntegration.
+type SaveCrmIntegrationArgs struct {
+	Input CrmIntegrationInput `json:"input"`
+}
+
+// SyncWithCrmArgs are the arguments of the action syncWithCrm.
+type SyncWithCrmArgs struct {
+	Input SyncWithCrmInput `json:"input"`
+}
+
+// BulkCreateUsersInput is the GraphQL input type BulkCreateUsersInput.
+type BulkCreateUsersInput struct {
+	// At most 10,000
+	Users []CreateUserInput `json:"users"`
+	// Mail each new user a link to choose a password; no mail when left out
+	SendInvitations *bool `json:"send_invitations"`
+}
+
+// BulkCreateUsersOutput is the GraphQL type BulkCreateUsersOutput.
+type BulkCreateUsersOutput struct {
+	Success      bool `json:"success"`
+	CreatedCount int  `json:"created_count"`
+	FailedCount  int  `json:"failed_count"`
+	// In the order of the input
+	Results   []UserCreationResult `json:"results"`
+	Message   string               `json:"message"`
+	Errors    []ValidationError    `json:"errors"`
+	ErrorCode *string              `json:"error_code"`
+}
+
+// MarshalJSON writes a nil list as an empty one where GraphQL does not allow null.
+func (v BulkCreateUsersOutput) MarshalJSON() ([]byte, error) {
+	if v.Results == nil {
+		v.Results = []UserCreationResult{}
+	}
+	type plain BulkCreateUsersOutput
+	return json.Marshal(plain(v))
+}
+
+// CreateUserInput is the GraphQL input type CreateUserInput.
+type CreateUserInput struct {
+	Email   string  `json:"email"`
+	Name    string  `json:"name"`
+	Company *string `json:"company"`
+}
+
+// CrmContactInput is the GraphQL input type CrmContactInput.
+type CrmContactInput struct {
+	Email   string  `json:"email"`
+	Name    string  `json:"name"`
+	Phone   *string `json:"phone"`
+	Company *string `json:"company"`
+}
+
+// CrmIntegrationInput is the GraphQL input type CrmIntegrationInput.
+type CrmIntegrationInput struct {
+	// https URL; contacts are sent to <endpoint>/contacts
+	Endpoint string `json:"endpoint"`
+	APIKey   string `json:"api_key"`
+}
+
+// FileUploadInput is the GraphQL input type FileUploadInput.
+type FileUploadInput struct {
+	FileName string `json:"file_name"`
+	// Media type: image/png, image/jpeg, image/gif, text/csv or application/pdf
+	FileType string `json:"file_type"`
+	// In bytes, before base64
+	FileSize int `json:"file_size"`
+	// Base64 encoded
+	FileData          string             `json:"file_data"`
+	ProcessingOptions *ProcessingOptions `json:"processing_options"`
+}
+
+// FileUploadOutput is the GraphQL type FileUploadOutput.
+type FileUploadOutput struct {
+	Success bool    `json:"success"`
+	FileID  *string `json:"file_id"`
+	// The link expires
+	FileURL *string `json:"file_url"`
+	// For jobStatus and cancelJob
+	ProcessingJobID *string           `json:"processing_job_id"`
+	Message         string            `json:"message"`
+	Errors          []ValidationError `json:"errors"`
+	ErrorCode       *string           `json:"error_code"`
+}
+
+// GenerateReportOutput is the GraphQL type GenerateReportOutput.
+type GenerateReportOutput struct {
+	Success bool `json:"success"`
+	// For jobStatus and cancelJob
+	JobID  *string    `json:"job_id"`
+	Status *JobStatus `json:"status"`
+	// In seconds
+	EstimatedDuration *int              `json:"estimated_duration"`
+	Message           string            `json:"message"`
+	Errors            []ValidationError `json:"errors"`
+	ErrorCode         *string           `json:"error_code"`
+}
+
+// JobStatusOutput is the GraphQL type JobStatusOutput.
+type JobStatusOutput struct {
+	Success bool       `json:"success"`
+	Message string     `json:"message"`
+	JobID   *string    `json:"job_id"`
+	Kind    *string    `json:"kind"`
+	Status  *JobStatus `json:"status"`
+	// In percent
+	Progress *int `json:"progress"`
+	Attempts *int `json:"attempts"`
+	// Where to fetch the result; the link expires
+	ResultURL *string `json:"result_url"`
+	// Why the job failed
+	Error      *string           `json:"error"`
+	CreatedAt  *string           `json:"created_at"`
+	FinishedAt *string           `json:"finished_at"`
+	Errors     []ValidationError `json:"errors"`
+	ErrorCode  *string           `json:"error_code"`
+}
+
+// PaymentInput is the GraphQL input type PaymentInput.
+type PaymentInput struct {
+	// Amount in cents
+	Amount          int     `json:"amount"`
+	Currency        string  `json:"currency"`
+	PaymentMethodID string  `json:"payment_method_id"`
+	CustomerID      string  `json:"customer_id"`
+	Description     *string `json:"description"`
+}
+
+// PaymentOutput is the GraphQL type PaymentOutput.
+type PaymentOutput struct {
+	Success         bool          `json:"success"`
+	PaymentIntentID *string       `json:"payment_intent_id"`
+	Status          PaymentStatus `json:"status"`
+	Message         string        `json:"message"`
+	ReceiptURL      *string       `json:"receipt_url"`
+	// For the browser, when status is REQUIRES_ACTION
+	ClientSecret *string           `json:"client_secret"`
+	Errors       []ValidationError `json:"errors"`
+	ErrorCode    *string           `json:"error_code"`
+}
+
+// ProcessingOptions is the GraphQL input type ProcessingOptions.
+//
+// The box that an image's thumbnail fits into
+type ProcessingOptions struct {
+	ThumbnailWidth  *int `json:"thumbnail_width"`
+	ThumbnailHeight *int `json:"thumbnail_height"`
 }
 
 // RegisterUserInput is the GraphQL input type RegisterUserInput.
@@ -24,6 +209,48 @@ type RegisterUserOutput struct {
 	ErrorCode *string           `json:"error_code"`
 }
 
+// ReportInput is the GraphQL input type ReportInput.
+type ReportInput struct {
+	ReportType ReportType `json:"report_type"`
+	// A date, such as 2026-01-31
+	StartDate string `json:"start_date"`
+	// The last day of the report
+	EndDate string `json:"end_date"`
+}
+
+// SaveCrmIntegrationOutput is the GraphQL type SaveCrmIntegrationOutput.
+type SaveCrmIntegrationOutput struct {
+	Success   bool              `json:"success"`
+	Message   string            `json:"message"`
+	Errors    []ValidationError `json:"errors"`
+	ErrorCode *string           `json:"error_code"`
+}
+
+// SyncWithCrmInput is the GraphQL input type SyncWithCrmInput.
+type SyncWithCrmInput struct {
+	// At most 5,000
+	Contacts []CrmContactInput `json:"contacts"`
+}
+
+// SyncWithCrmOutput is the GraphQL type SyncWithCrmOutput.
+type SyncWithCrmOutput struct {
+	Success     bool              `json:"success"`
+	SyncedCount int               `json:"synced_count"`
+	FailedCount int               `json:"failed_count"`
+	Message     string            `json:"message"`
+	Error       *string           `json:"error"`
+	Errors      []ValidationError `json:"errors"`
+	ErrorCode   *string           `json:"error_code"`
+}
+
+// UserCreationResult is the GraphQL type UserCreationResult.
+type UserCreationResult struct {
+	Email   string    `json:"email"`
+	Success bool      `json:"success"`
+	User    *UserInfo `json:"user"`
+	Error   *string   `json:"error"`
+}
+
 // UserInfo is the GraphQL type UserInfo.
 type UserInfo struct {
 	ID            string `json:"id"`
@@ -37,4 +264,100 @@ type ValidationError struct {
 	Field   string  `json:"field"`
 	Message string  `json:"message"`
 	Code    *string `json:"code"`
+}
+
+// JobStatus is the GraphQL enum JobStatus.
+type JobStatus string
+
+// The values of JobStatus.
+const (
+	// Waits for a worker
+	JobStatusQueued    JobStatus = "QUEUED"
+	JobStatusRunning   JobStatus = "RUNNING"
+	JobStatusSucceeded JobStatus = "SUCCEEDED"
+	// Given up after the last attempt
+	JobStatusFailed    JobStatus = "FAILED"
+	JobStatusCancelled JobStatus = "CANCELLED"
+)
+
+// Valid says whether v is one of the values above.
+func (v JobStatus) Valid() bool {
+	switch v {
+	case JobStatusQueued,
+		JobStatusRunning,
+		JobStatusSucceeded,
+		JobStatusFailed,
+		JobStatusCancelled:
+		return true
+	}
+	return false
+}
+
+// UnmarshalText accepts the values above and nothing else.
+func (v *JobStatus) UnmarshalText(text []byte) error {
+	if !JobStatus(text).Valid() {
+		return fmt.Errorf("%q is not a value of JobStatus", text)
+	}
+	*v = JobStatus(text)
+	return nil
+}
+
+// PaymentStatus is the GraphQL enum PaymentStatus.
+type PaymentStatus string
+
+// The values of PaymentStatus.
+const (
+	PaymentStatusSucceeded      PaymentStatus = "SUCCEEDED"
+	PaymentStatusFailed         PaymentStatus = "FAILED"
+	PaymentStatusRequiresAction PaymentStatus = "REQUIRES_ACTION"
+	PaymentStatusProcessing     PaymentStatus = "PROCESSING"
+)
+
+// Valid says whether v is one of the values above.
+func (v PaymentStatus) Valid() bool {
+	switch v {
+	case PaymentStatusSucceeded,
+		PaymentStatusFailed,
+		PaymentStatusRequiresAction,
+		PaymentStatusProcessing:
+		return true
+	}
+	return false
+}
+
+// UnmarshalText accepts the values above and nothing else.
+func (v *PaymentStatus) UnmarshalText(text []byte) error {
+	if !PaymentStatus(text).Valid() {
+		return fmt.Errorf("%q is not a value of PaymentStatus", text)
+	}
+	*v = PaymentStatus(text)
+	return nil
+}
+
+// ReportType is the GraphQL enum ReportType.
+type ReportType string
+
+// The values of ReportType.
+const (
+	ReportTypeUsers    ReportType = "USERS"
+	ReportTypePayments ReportType = "PAYMENTS"
+)
+
+// Valid says whether v is one of the values above.
+func (v ReportType) Valid() bool {
+	switch v {
+	case ReportTypeUsers,
+		ReportTypePayments:
+		return true
+	}
+	return false
+}
+
+// UnmarshalText accepts the values above and nothing else.
+func (v *ReportType) UnmarshalText(text []byte) error {
+	if !ReportType(text).Valid() {
+		return fmt.Errorf("%q is not a value of ReportType", text)
+	}
+	*v = ReportType(text)
+	return nil
 }

@@ -18,6 +18,7 @@ import { Logger } from './common/logger';
 import { RateLimitGuard } from './common/rate-limit.guard';
 import { RedisClient } from './common/redis';
 import { RequestMiddleware } from './common/request.middleware';
+import { Tracing } from './common/tracing';
 
 /** The whole service. Add what your controllers need to `providers`. */
 @Module({})
@@ -38,6 +39,7 @@ export class AppModule implements NestModule {
         Database,
         Lifecycle,
         RedisClient,
+        Tracing,
         CacheService,
         EmailService,
         RateLimitService,

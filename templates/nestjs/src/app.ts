@@ -2,12 +2,13 @@ import { NestFactory } from '@nestjs/core';
 import type { NestExpressApplication } from '@nestjs/platform-express';
 
 import { AppModule } from './app.module';
+import { ActionRegistry } from './common/action-registry';
 import type { Config } from './common/config';
 import { Lifecycle } from './common/lifecycle';
 import { type Logger, NestLogger } from './common/logger';
 
-/** How long running requests may take to end after the service was told to stop. No handler runs longer. */
-const shutdownGraceMs = 28_000;
+/** How much longer than the slowest action running requests may take to end after the service was told to stop. */
+const graceMarginMs = 3000;
 
 /** Puts the parts together; nothing listens yet. */
 export async function createApp(config: Config, logger: Logger): Promise<NestExpressApplication> {
@@ -26,7 +27,10 @@ export async function createApp(config: Config, logger: Logger): Promise<NestExp
 }
 
 /** Takes no new requests, lets those that run come to their end, and closes the rest. Fails when some had to be cut off. */
-export async function stopApp(app: NestExpressApplication, graceMs = shutdownGraceMs): Promise<void> {
+export async function stopApp(
+  app: NestExpressApplication,
+  graceMs = app.get(ActionRegistry).longestMs + graceMarginMs,
+): Promise<void> {
   app.get(Lifecycle).stopping = true;
   const server = app.getHttpServer();
   let cutOff = false;

@@ -2,6 +2,7 @@ import 'reflect-metadata';
 
 import { createApp, stopApp } from './app';
 import { loadConfig } from './common/config';
+import { Lifecycle } from './common/lifecycle';
 import { createLogger } from './common/logger';
 
 async function main(): Promise<void> {
@@ -28,6 +29,7 @@ async function main(): Promise<void> {
   } else {
     await app.listen(config.port, config.listenHost);
   }
+  app.get(Lifecycle).serving();
   logger.info('serving', { address: await app.getUrl(), env: config.env });
 }
 

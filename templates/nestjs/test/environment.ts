@@ -5,11 +5,13 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { createServer, type AddressInfo, type Server, type Socket } from 'node:net';
 import { dirname, join } from 'node:path';
 
+import type { Type } from '@nestjs/common';
 import type { NestExpressApplication } from '@nestjs/platform-express';
 import { Client } from 'pg';
 
 import { createApp, stopApp } from '../src/app';
 import { type Config, loadConfig } from '../src/common/config';
+import { Lifecycle } from '../src/common/lifecycle';
 import { createLogger } from '../src/common/logger';
 
 export const secret = 'test-secret';
@@ -39,16 +41,22 @@ export interface Answer {
 
 /** The whole service, with a database, a mailbox and keys in Redis of its own. */
 export class TestService {
+  url = '';
+  private app: NestExpressApplication | null = null;
+  private readonly lines: string[] = [];
+
   private constructor(
-    readonly url: string,
     readonly database: Client,
     readonly mailbox: Mailbox,
-    readonly app: NestExpressApplication,
-    private readonly lines: string[],
+    private readonly config: Config,
     private readonly drop: () => Promise<void>,
   ) {}
 
-  static async start(change: (config: Config) => void = () => undefined): Promise<TestService> {
+  /** Starts the service, with further variables or a changed configuration. */
+  static async start(
+    variables: Record<string, string> = {},
+    change: (config: Config) => void = () => undefined,
+  ): Promise<TestService> {
     const { url, drop } = await createDatabase();
     const mailbox = await Mailbox.start();
     const config = loadConfig({
@@ -61,15 +69,40 @@ export class TestService {
       EMAIL_FROM: 'Shop <no-reply@shop.test>',
       PUBLIC_URL: 'http://service.test',
       LOG_LEVEL: 'debug',
+      ...variables,
     });
     change(config);
-    const lines: string[] = [];
-    const app = await createApp(config, createLogger(config.logLevel, { write: (line) => void lines.push(line) }));
-    await app.listen(0, '127.0.0.1');
     const database = new Client({ connectionString: url });
     await database.connect();
-    const { port } = (app.getHttpServer() as Server).address() as AddressInfo;
-    return new TestService(`http://127.0.0.1:${port}`, database, mailbox, app, lines, drop);
+    const service = new TestService(database, mailbox, config, drop);
+    await service.serve();
+    return service;
+  }
+
+  /** Starts to serve, also again after {@link stopServing}. */
+  async serve(): Promise<void> {
+    const logger = createLogger(this.config.logLevel, { write: (line) => void this.lines.push(line) });
+    this.app = await createApp(this.config, logger);
+    await this.app.listen(0, '127.0.0.1');
+    this.app.get(Lifecycle).serving();
+    const { port } = (this.app.getHttpServer() as Server).address() as AddressInfo;
+    this.url = `http://127.0.0.1:${port}`;
+  }
+
+  /** Ends the service; its database and its mailbox stay. */
+  async stopServing(): Promise<void> {
+    if (this.app !== null) {
+      await stopApp(this.app, 2000);
+    }
+    this.app = null;
+  }
+
+  /** One of the service's own parts. */
+  get<T>(part: Type<T>): T {
+    if (this.app === null) {
+      throw new Error('the service does not run');
+    }
+    return this.app.get(part);
   }
 
   get log(): string {
@@ -91,7 +124,7 @@ export class TestService {
   }
 
   async stop(): Promise<void> {
-    await stopApp(this.app, 2000);
+    await this.stopServing();
     await this.database.end();
     this.mailbox.stop();
     await this.drop();
@@ -138,6 +171,7 @@ function migrations(): string[] {
 /** An SMTP server that keeps what it receives. */
 export class Mailbox {
   readonly messages: string[] = [];
+  private lastPort = 0;
 
   private constructor(private readonly server: Server) {}
 
@@ -150,11 +184,17 @@ export class Mailbox {
   }
 
   get port(): number {
-    return (this.server.address() as AddressInfo).port;
+    this.lastPort = (this.server.address() as AddressInfo).port;
+    return this.lastPort;
   }
 
   stop(): void {
     this.server.close();
+  }
+
+  /** Listens again, where it did before. */
+  async restart(): Promise<void> {
+    await new Promise<void>((resolve) => this.server.listen(this.lastPort, '127.0.0.1', resolve));
   }
 
   /** Speaks as much SMTP as a client without authentication needs. */

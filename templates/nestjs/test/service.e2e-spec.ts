@@ -1,3 +1,6 @@
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+
 import { describeWithServers, hasRedis, secret, TestService } from './environment';
 
 describeWithServers('the service', () => {
@@ -63,5 +66,43 @@ describeWithServers('a service that stops', () => {
     await fetch(`${service.url}/healthz`); // leaves a connection open
     await service.stop();
     await expect(fetch(`${service.url}/healthz`)).rejects.toThrow();
+  });
+});
+
+describeWithServers('a service with OpenTelemetry', () => {
+  const saved = process.env.OTEL_EXPORTER_OTLP_ENDPOINT;
+
+  afterEach(() => {
+    delete process.env.OTEL_EXPORTER_OTLP_ENDPOINT;
+    if (saved !== undefined) {
+      process.env.OTEL_EXPORTER_OTLP_ENDPOINT = saved;
+    }
+  });
+
+  it('continues the trace of its caller', async () => {
+    const received: { path: string; type: string; body: Buffer }[] = [];
+    const collector = createServer((request, response) => {
+      const chunks: Buffer[] = [];
+      request.on('data', (chunk: Buffer) => chunks.push(chunk));
+      request.on('end', () => {
+        const type = request.headers['content-type'] ?? '';
+        received.push({ path: request.url ?? '', type, body: Buffer.concat(chunks) });
+        response.end();
+      });
+    });
+    await new Promise<void>((resolve) => collector.listen(0, '127.0.0.1', resolve));
+    const endpoint = `http://127.0.0.1:${(collector.address() as AddressInfo).port}`;
+    process.env.OTEL_EXPORTER_OTLP_ENDPOINT = endpoint; // the exporter reads it there
+    const service = await TestService.start({ OTEL_EXPORTER_OTLP_ENDPOINT: endpoint });
+    const traceId = '0af7651916cd43dd8448eb211c80319c';
+    await service.post('no-such-action', {}, { traceparent: `00-${traceId}-b7ad6b7169203331-01` });
+    expect(service.log).toContain(`"trace_id":"${traceId}"`);
+    await service.stop();
+    collector.close();
+    const body = Buffer.concat(received.map((request) => request.body));
+    expect(received[0]).toMatchObject({ path: '/v1/traces', type: 'application/x-protobuf' });
+    expect(body.includes(Buffer.from(traceId, 'hex'))).toBe(true);
+    expect(body.includes('POST /actions/no-such-action')).toBe(true);
+    expect(body.includes('-nestjs')).toBe(true);
   });
 });

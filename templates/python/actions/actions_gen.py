@@ -6,8 +6,16 @@ from __future__ import annotations
 from typing import Any
 
 from actions import types_gen as types
+from actions.bulk_create_users import BulkCreateUsersHandler
+from actions.cancel_job import CancelJobHandler
 from actions.deps import Deps
+from actions.generate_report import GenerateReportHandler
+from actions.job_status import JobStatusHandler
+from actions.payment import ProcessPaymentHandler
 from actions.register_user import RegisterUserHandler
+from actions.save_crm_integration import SaveCrmIntegrationHandler
+from actions.sync_with_crm import SyncWithCrmHandler
+from actions.upload_and_process_file import UploadAndProcessFileHandler
 from service.action import Action
 
 
@@ -16,5 +24,32 @@ def all_actions(deps: Deps) -> list[Action[Any, Any]]:
     return [
         Action[types.RegisterUserArgs, types.RegisterUserOutput | None](
             "registerUser", "register-user", types.RegisterUserArgs, RegisterUserHandler(deps)
+        ),
+        Action[types.ProcessPaymentArgs, types.PaymentOutput | None](
+            "processPayment", "process-payment", types.ProcessPaymentArgs, ProcessPaymentHandler(deps)
+        ),
+        Action[types.GenerateReportArgs, types.GenerateReportOutput | None](
+            "generateReport", "generate-report", types.GenerateReportArgs, GenerateReportHandler(deps)
+        ),
+        Action[types.JobStatusArgs, types.JobStatusOutput | None](
+            "jobStatus", "job-status", types.JobStatusArgs, JobStatusHandler(deps)
+        ),
+        Action[types.CancelJobArgs, types.JobStatusOutput | None](
+            "cancelJob", "cancel-job", types.CancelJobArgs, CancelJobHandler(deps)
+        ),
+        Action[types.BulkCreateUsersArgs, types.BulkCreateUsersOutput | None](
+            "bulkCreateUsers", "bulk-create-users", types.BulkCreateUsersArgs, BulkCreateUsersHandler(deps)
+        ),
+        Action[types.UploadAndProcessFileArgs, types.FileUploadOutput | None](
+            "uploadAndProcessFile",
+            "upload-and-process-file",
+            types.UploadAndProcessFileArgs,
+            UploadAndProcessFileHandler(deps),
+        ),
+        Action[types.SaveCrmIntegrationArgs, types.SaveCrmIntegrationOutput | None](
+            "saveCrmIntegration", "save-crm-integration", types.SaveCrmIntegrationArgs, SaveCrmIntegrationHandler(deps)
+        ),
+        Action[types.SyncWithCrmArgs, types.SyncWithCrmOutput | None](
+            "syncWithCrm", "sync-with-crm", types.SyncWithCrmArgs, SyncWithCrmHandler(deps)
         ),
     ]

@@ -6,10 +6,230 @@ from __future__ import annotations
 from service import graphql
 
 
+class JobStatus(graphql.Enum):
+    """The GraphQL enum JobStatus."""
+
+    QUEUED = "QUEUED"
+    """Waits for a worker"""
+    RUNNING = "RUNNING"
+    SUCCEEDED = "SUCCEEDED"
+    FAILED = "FAILED"
+    """Given up after the last attempt"""
+    CANCELLED = "CANCELLED"
+
+
+class PaymentStatus(graphql.Enum):
+    """The GraphQL enum PaymentStatus."""
+
+    SUCCEEDED = "SUCCEEDED"
+    FAILED = "FAILED"
+    REQUIRES_ACTION = "REQUIRES_ACTION"
+    PROCESSING = "PROCESSING"
+
+
+class ReportType(graphql.Enum):
+    """The GraphQL enum ReportType."""
+
+    USERS = "USERS"
+    PAYMENTS = "PAYMENTS"
+
+
 class RegisterUserArgs(graphql.Input):
     """The arguments of the action registerUser."""
 
     input: RegisterUserInput
+
+
+class ProcessPaymentArgs(graphql.Input):
+    """The arguments of the action processPayment."""
+
+    input: PaymentInput
+
+
+class GenerateReportArgs(graphql.Input):
+    """The arguments of the action generateReport."""
+
+    input: ReportInput
+
+
+class JobStatusArgs(graphql.Input):
+    """The arguments of the action jobStatus."""
+
+    job_id: str
+
+
+class CancelJobArgs(graphql.Input):
+    """The arguments of the action cancelJob."""
+
+    job_id: str
+
+
+class BulkCreateUsersArgs(graphql.Input):
+    """The arguments of the action bulkCreateUsers."""
+
+    input: BulkCreateUsersInput
+
+
+class UploadAndProcessFileArgs(graphql.Input):
+    """The arguments of the action uploadAndProcessFile."""
+
+    input: FileUploadInput
+
+
+class SaveCrmIntegrationArgs(graphql.Input):
+    """The arguments of the action saveCrmIntegration."""
+
+    input: CrmIntegrationInput
+
+
+class SyncWithCrmArgs(graphql.Input):
+    """The arguments of the action syncWithCrm."""
+
+    input: SyncWithCrmInput
+
+
+class BulkCreateUsersInput(graphql.Input):
+    """The GraphQL input type BulkCreateUsersInput."""
+
+    users: list[CreateUserInput]
+    """At most 10,000"""
+    send_invitations: bool | None = None
+    """Mail each new user a link to choose a password; no mail when left out"""
+
+
+class BulkCreateUsersOutput(graphql.Output):
+    """The GraphQL type BulkCreateUsersOutput."""
+
+    success: bool
+    created_count: int
+    failed_count: int
+    results: list[UserCreationResult]
+    """In the order of the input"""
+    message: str
+    errors: list[ValidationError] | None = None
+    error_code: str | None = None
+
+
+class CreateUserInput(graphql.Input):
+    """The GraphQL input type CreateUserInput."""
+
+    email: str
+    name: str
+    company: str | None = None
+
+
+class CrmContactInput(graphql.Input):
+    """The GraphQL input type CrmContactInput."""
+
+    email: str
+    name: str
+    phone: str | None = None
+    company: str | None = None
+
+
+class CrmIntegrationInput(graphql.Input):
+    """The GraphQL input type CrmIntegrationInput."""
+
+    endpoint: str
+    """https URL; contacts are sent to <endpoint>/contacts"""
+    api_key: str
+
+
+class FileUploadInput(graphql.Input):
+    """The GraphQL input type FileUploadInput."""
+
+    file_name: str
+    file_type: str
+    """Media type: image/png, image/jpeg, image/gif, text/csv or application/pdf"""
+    file_size: int
+    """In bytes, before base64"""
+    file_data: str
+    """Base64 encoded"""
+    processing_options: ProcessingOptions | None = None
+
+
+class FileUploadOutput(graphql.Output):
+    """The GraphQL type FileUploadOutput."""
+
+    success: bool
+    file_id: str | None = None
+    file_url: str | None = None
+    """The link expires"""
+    processing_job_id: str | None = None
+    """For jobStatus and cancelJob"""
+    message: str
+    errors: list[ValidationError] | None = None
+    error_code: str | None = None
+
+
+class GenerateReportOutput(graphql.Output):
+    """The GraphQL type GenerateReportOutput."""
+
+    success: bool
+    job_id: str | None = None
+    """For jobStatus and cancelJob"""
+    status: JobStatus | None = None
+    estimated_duration: int | None = None
+    """In seconds"""
+    message: str
+    errors: list[ValidationError] | None = None
+    error_code: str | None = None
+
+
+class JobStatusOutput(graphql.Output):
+    """The GraphQL type JobStatusOutput."""
+
+    success: bool
+    message: str
+    job_id: str | None = None
+    kind: str | None = None
+    status: JobStatus | None = None
+    progress: int | None = None
+    """In percent"""
+    attempts: int | None = None
+    result_url: str | None = None
+    """Where to fetch the result; the link expires"""
+    error: str | None = None
+    """Why the job failed"""
+    created_at: str | None = None
+    finished_at: str | None = None
+    errors: list[ValidationError] | None = None
+    error_code: str | None = None
+
+
+class PaymentInput(graphql.Input):
+    """The GraphQL input type PaymentInput."""
+
+    amount: int
+    """Amount in cents"""
+    currency: str
+    payment_method_id: str
+    customer_id: str
+    description: str | None = None
+
+
+class PaymentOutput(graphql.Output):
+    """The GraphQL type PaymentOutput."""
+
+    success: bool
+    payment_intent_id: str | None = None
+    status: PaymentStatus
+    message: str
+    receipt_url: str | None = None
+    client_secret: str | None = None
+    """For the browser, when status is REQUIRES_ACTION"""
+    errors: list[ValidationError] | None = None
+    error_code: str | None = None
+
+
+class ProcessingOptions(graphql.Input):
+    """The GraphQL input type ProcessingOptions.
+
+    The box that an image's thumbnail fits into
+    """
+
+    thumbnail_width: int | None = None
+    thumbnail_height: int | None = None
 
 
 class RegisterUserInput(graphql.Input):
@@ -31,6 +251,53 @@ class RegisterUserOutput(graphql.Output):
     error_code: str | None = None
 
 
+class ReportInput(graphql.Input):
+    """The GraphQL input type ReportInput."""
+
+    report_type: ReportType
+    start_date: str
+    """A date, such as 2026-01-31"""
+    end_date: str
+    """The last day of the report"""
+
+
+class SaveCrmIntegrationOutput(graphql.Output):
+    """The GraphQL type SaveCrmIntegrationOutput."""
+
+    success: bool
+    message: str
+    errors: list[ValidationError] | None = None
+    error_code: str | None = None
+
+
+class SyncWithCrmInput(graphql.Input):
+    """The GraphQL input type SyncWithCrmInput."""
+
+    contacts: list[CrmContactInput]
+    """At most 5,000"""
+
+
+class SyncWithCrmOutput(graphql.Output):
+    """The GraphQL type SyncWithCrmOutput."""
+
+    success: bool
+    synced_count: int
+    failed_count: int
+    message: str
+    error: str | None = None
+    errors: list[ValidationError] | None = None
+    error_code: str | None = None
+
+
+class UserCreationResult(graphql.Output):
+    """The GraphQL type UserCreationResult."""
+
+    email: str
+    success: bool
+    user: UserInfo | None = None
+    error: str | None = None
+
+
 class UserInfo(graphql.Output):
     """The GraphQL type UserInfo."""
 
@@ -49,4 +316,20 @@ class ValidationError(graphql.Output):
 
 
 RegisterUserArgs.model_rebuild()
+ProcessPaymentArgs.model_rebuild()
+GenerateReportArgs.model_rebuild()
+BulkCreateUsersArgs.model_rebuild()
+UploadAndProcessFileArgs.model_rebuild()
+SaveCrmIntegrationArgs.model_rebuild()
+SyncWithCrmArgs.model_rebuild()
+BulkCreateUsersInput.model_rebuild()
+BulkCreateUsersOutput.model_rebuild()
+FileUploadInput.model_rebuild()
+FileUploadOutput.model_rebuild()
+GenerateReportOutput.model_rebuild()
+JobStatusOutput.model_rebuild()
+PaymentOutput.model_rebuild()
 RegisterUserOutput.model_rebuild()
+SaveCrmIntegrationOutput.model_rebuild()
+SyncWithCrmOutput.model_rebuild()
+UserCreationResult.model_rebuild()

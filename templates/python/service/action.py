@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Generic, Protocol, TypeVar, runtime_checkable
 
@@ -40,7 +41,7 @@ class Handler(Protocol[ArgsT_contra, OutT_co]):
     """Implements one action. It is used by several threads at once.
 
     An `ActionError` reaches the caller as it is; any other exception is logged and answered with status 500 and no
-    detail. A handler may also be a `HasRoutes` or a `HasMaxBodyBytes`.
+    detail. A handler may also be a `HasRoutes`, a `HasWork`, a `HasMaxBodyBytes` or an `IsFrequent`.
     """
 
     def handle(self, req: Request[ArgsT_contra]) -> OutT_co: ...
@@ -54,10 +55,26 @@ class HasRoutes(Protocol):
 
 
 @runtime_checkable
+class HasWork(Protocol):
+    """Does work in the background, in a process of its own that gunicorn starts, watches and stops with the others."""
+
+    def work(self, stopping: Callable[[], bool]) -> None:
+        """Work until stopping says so, and leave within 20 s then. When it returns or raises before, the process is
+        replaced."""
+
+
+@runtime_checkable
 class HasMaxBodyBytes(Protocol):
     """A handler with another limit for the request body than the server's."""
 
     max_body_bytes: int
+
+
+@runtime_checkable
+class IsFrequent(Protocol):
+    """A handler that is asked often and answers cheaply: the wider rate limit is for it."""
+
+    frequent: bool
 
 
 class Action(Generic[ArgsT, OutT]):
@@ -75,6 +92,11 @@ class Action(Generic[ArgsT, OutT]):
     def max_body_bytes(self) -> int:
         """Bounds the request body; 0: the server's limit."""
         return self.handler.max_body_bytes if isinstance(self.handler, HasMaxBodyBytes) else 0
+
+    @property
+    def frequent(self) -> bool:
+        """Whether the action may be called more often than others."""
+        return isinstance(self.handler, IsFrequent) and self.handler.frequent
 
     def invoke(self, call: Call) -> Any:
         """Decode the call's arguments and run the handler. The answer is ready for JSON."""

@@ -6,15 +6,27 @@ It is a help, not a source of truth: when Redis is down, reads miss, writes are 
 from __future__ import annotations
 
 import logging
+import sys
 from collections.abc import Callable
 from typing import TypeVar
 
 from pydantic import BaseModel, ValidationError
-from redis import ConnectionPool, Redis, RedisError
-from redis.backoff import NoBackoff
-from redis.retry import Retry
 
 from service.secret import Secret
+
+# The client loads OpenTelemetry wherever it is installed, for metrics that nobody asks it for, which would take as long
+# as the rest of the start. It makes do without.
+_TELEMETRY = "opentelemetry"
+_loaded = sys.modules.get(_TELEMETRY)
+sys.modules[_TELEMETRY] = None  # type: ignore[assignment] # Python's way to say that there is no such module
+try:
+    from redis import ConnectionPool, Redis, RedisError
+    from redis.backoff import NoBackoff
+    from redis.retry import Retry
+finally:
+    del sys.modules[_TELEMETRY]
+    if _loaded is not None:
+        sys.modules[_TELEMETRY] = _loaded
 
 log = logging.getLogger(__name__)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import enum
 import json
 import re
 import types
@@ -15,7 +14,7 @@ from pydantic import BaseModel, ValidationError
 from werkzeug.datastructures import Headers
 
 from service import errors, session
-from service.graphql import ExactFloat
+from service.graphql import Enum, ExactFloat
 from service.session import Session
 
 ArgsT = TypeVar("ArgsT", bound=BaseModel)
@@ -107,8 +106,10 @@ def _fill(kind: Any, value: Any, missing: tuple[type, ...] = ()) -> Any:
         if value is None:
             return []
         return [_fill(typing.get_args(kind)[0], v, missing) for v in value] if isinstance(value, list) else value
-    if not isinstance(kind, type) or issubclass(kind, enum.Enum):
+    if not isinstance(kind, type):
         return value
+    if issubclass(kind, Enum):
+        return kind.absent() if value is None else value
     if issubclass(kind, BaseModel):
         if value is not None:
             return _fill_model(kind, value, missing)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from email.utils import parseaddr
 from urllib.parse import urlsplit
 
@@ -17,8 +17,11 @@ from service.secret import NO_SECRET, Secret
 _LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warn": logging.WARNING, "error": logging.ERROR}
 
 
-class ConfigError(Exception):
-    """Says what is wrong with the environment, one problem a line. It names variables and never a secret value."""
+class ConfigError(RuntimeError):
+    """Says what is wrong with the environment, one problem a line. It names variables and never a secret value.
+
+    Of a RuntimeError gunicorn shows the text and nothing else.
+    """
 
 
 @dataclass(frozen=True)
@@ -78,11 +81,13 @@ class Config:
     session variables, so nothing but the role is to be believed of them."""
     smtp: SMTP = SMTP()
     rate_limit: RateLimit = RateLimit()
+    environ: Mapping[str, str] = field(default_factory=dict, repr=False, compare=False)
+    """All variables, for parts of the service that have settings of their own; they read them with a `Reader`."""
 
 
 def load(environ: Mapping[str, str]) -> Config:
     """Read the configuration. An empty variable counts as absent. Raises `ConfigError` with all problems."""
-    r = _Reader(environ)
+    r = Reader(environ)
     port = r.integer("PORT", 3002, 1, 65535)
     config = Config(
         listen_host=r.text("LISTEN_HOST", "0.0.0.0"),  # noqa: S104 # as above
@@ -108,18 +113,23 @@ def load(environ: Mapping[str, str]) -> Config:
             role_points=r.integer("RATE_LIMIT_ROLE_POINTS", 300, 1, 1_000_000),
             seconds=r.integer("RATE_LIMIT_DURATION", 60, 1, 86_400),
         ),
+        environ=environ,
     )
-    if r.problems:
-        raise ConfigError("read the environment: " + "\n".join(r.problems))
+    r.finish()
     return config
 
 
-class _Reader:
+class Reader:
     """Turns variables into values and collects what is wrong with them."""
 
     def __init__(self, environ: Mapping[str, str]) -> None:
         self._environ = environ
         self.problems: list[str] = []
+
+    def finish(self) -> None:
+        """Raise `ConfigError` when there was a problem."""
+        if self.problems:
+            raise ConfigError("read the environment: " + "\n".join(self.problems))
 
     def text(self, key: str, fallback: str) -> str:
         return self._environ.get(key, "").strip() or fallback

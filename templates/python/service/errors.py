@@ -5,10 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+# Codes of single inputs.
+REQUIRED = "REQUIRED_FIELD"
+LENGTH = "INVALID_LENGTH"
+FORMAT = "INVALID_FORMAT"
+RANGE = "INVALID_RANGE"
+
 # Codes that the service itself answers with, in error_code.
 VALIDATION = "VALIDATION_ERROR"
 BAD_REQUEST = "BAD_REQUEST"
 UNAUTHORIZED = "UNAUTHORIZED"
+SIGN_IN = "UNAUTHENTICATED"
 FORBIDDEN = "FORBIDDEN"
 NOT_FOUND = "NOT_FOUND"
 METHOD = "METHOD_NOT_ALLOWED"
@@ -45,7 +52,9 @@ class ActionError(Exception):
         fields: list[FieldError] | None = None,
         extensions: dict[str, Any] | None = None,
         headers: dict[str, str] | None = None,
+        answer: dict[str, Any] | None = None,
     ) -> None:
+        """answer holds further members of the body, such as a status that the action's output type has."""
         super().__init__(message)
         self.message = message
         self.code = code
@@ -53,6 +62,7 @@ class ActionError(Exception):
         self.fields = fields or []
         self.extensions = extensions
         self.headers = headers or {}
+        self.answer = answer or {}
 
     def body(self) -> dict[str, Any]:
         """Return what the caller sees.
@@ -69,7 +79,7 @@ class ActionError(Exception):
             body |= {"error_code": self.code, "code": self.code}
         if self.extensions:
             body["extensions"] = self.extensions
-        return body
+        return body | self.answer
 
 
 def bad_request(message: str, code: str = BAD_REQUEST) -> ActionError:
@@ -78,8 +88,13 @@ def bad_request(message: str, code: str = BAD_REQUEST) -> ActionError:
 
 
 def unauthorized(message: str) -> ActionError:
-    """Status 401: the caller must sign in first."""
+    """Status 401: the caller has not proved who it is."""
     return ActionError(message, UNAUTHORIZED, 401)
+
+
+def sign_in() -> ActionError:
+    """Status 401: only a user can do this."""
+    return ActionError("Sign in first", SIGN_IN, 401)
 
 
 def forbidden(message: str) -> ActionError:

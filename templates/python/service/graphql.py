@@ -34,7 +34,16 @@ class Enum(StrEnum):
         return core_schema.no_info_plain_validator_function(cls._read)
 
     @classmethod
+    def absent(cls) -> Self:
+        """Return what stands for a value that is missing in a direct call: no value of the type, and false."""
+        value = str.__new__(cls, "")
+        value._name_ = value._value_ = ""
+        return value
+
+    @classmethod
     def _read(cls, value: Any) -> Self:
+        if isinstance(value, cls):
+            return value
         if not isinstance(value, str):
             raise PydanticCustomError("wrong_type", "not text")
         try:

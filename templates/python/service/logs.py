@@ -47,6 +47,6 @@ def setup(level: int, stream: TextIO | None = None) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)
-    for name in ("gunicorn", "psycopg", "werkzeug"):
+    for name in ("asyncio", "gunicorn", "procrastinate", "psycopg", "stripe", "urllib3", "werkzeug"):
         # What these say below a warning is of their own affairs.
         logging.getLogger(name).setLevel(max(level, logging.WARNING))

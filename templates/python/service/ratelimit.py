@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 class Limiter:
     """Counts calls for each action apart:
 
-    - a user may call it `points` times per duration;
+    - a user may call it `points` times per duration, or `role_points` times when the action is a frequent one;
     - callers of one role without a user id, such as visitors who did not sign in, share `role_points` per duration;
     - the admin, and direct calls with the admin secret, are not limited unless they name a user.
 
@@ -46,9 +46,11 @@ class Limiter:
             )
             self._limiter = MovingWindowRateLimiter(storage)
 
-    def allow(self, action: str, session: Session) -> float:
+    def allow(self, action: str, session: Session, *, frequent: bool = False) -> float:
         """Return 0 when the call may proceed, and otherwise how many seconds to wait."""
         item, caller = self._bucket(session)
+        if frequent and item is not None:
+            item = self._role
         if self._limiter is None or item is None:
             return 0
         try:

@@ -7,16 +7,16 @@ import hmac
 import json
 import logging
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import IO, Any
 
 from flask import Flask, Response, request
 from werkzeug.datastructures import Headers
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
 from service import errors
-from service.action import Action, HasRoutes
+from service.action import Action, HasRoutes, HasWork
 from service.calls import read_call
 from service.errors import ActionError
 from service.health import Check, readiness
@@ -45,8 +45,15 @@ class Options:
     max_body_bytes: int = MAX_BODY_BYTES
 
 
-def new_server(options: Options, actions: list[Action[Any, Any]]) -> Flask:
-    """Make the application. Raises ValueError for an empty secret, and for two actions with one path."""
+_MAX_DRAIN_BYTES = 64 << 20
+"""How much of a body that is too large is read all the same: who is still sending does not read the answer."""
+
+
+def new_server(options: Options, actions: list[Action[Any, Any]], parts: Sequence[object] = ()) -> Flask:
+    """Make the application. Parts are what actions share; like handlers they may have routes and background work.
+
+    Raises ValueError for an empty secret, and for two actions with one path.
+    """
     if not options.admin_secret:
         raise ValueError("the admin secret is empty: every caller would be let in")
     server = _Server(options)
@@ -65,8 +72,11 @@ def new_server(options: Options, actions: list[Action[Any, Any]]) -> Flask:
         if other := server.actions.get(a.path):
             raise ValueError(f"actions {other.name} and {a.name} have the same path /actions/{a.path}")
         server.actions[a.path] = a
-        if isinstance(a.handler, HasRoutes):
-            a.handler.routes(app)
+    for part in (*(a.handler for a in actions), *parts):
+        if isinstance(part, HasRoutes):
+            part.routes(app)
+        if isinstance(part, HasWork):
+            server.work.append(part)
     app.extensions["service"] = server
     app.wsgi_app = RequestLog(app.wsgi_app)  # type: ignore[method-assign] # as Flask's documentation has it
     return app
@@ -77,11 +87,18 @@ def watch_stop(app: Flask, stopping: Callable[[], bool]) -> None:
     app.extensions["service"].stopping = stopping
 
 
+def background_work(app: Flask) -> list[HasWork]:
+    """Return what the application does besides answering."""
+    work: list[HasWork] = app.extensions["service"].work
+    return work
+
+
 class _Server:
     def __init__(self, options: Options) -> None:
         self._options = options
         self._secret = _digest(options.admin_secret.reveal().encode())
         self.actions: dict[str, Action[Any, Any]] = {}
+        self.work: list[HasWork] = []
         self.stopping: Callable[[], bool] = lambda: False
 
     def healthz(self) -> Response:
@@ -110,7 +127,7 @@ class _Server:
             )
         call = read_call(self._body(action.max_body_bytes or self._options.max_body_bytes), _headers())
         note(role=call.session.role, user_id=call.session.user_id)
-        self._limit(action.path, call.session)
+        self._limit(action, call.session)
         return _reply(200, action.invoke(call))
 
     def _require_secret(self) -> None:
@@ -128,10 +145,11 @@ class _Server:
         except (HTTPException, OSError):
             raise errors.bad_request("Request body could not be read") from None
         if len(data) > limit:
+            _drain(request.environ["wsgi.input"])
             raise ActionError(f"Request body is larger than {limit} bytes", errors.TOO_LARGE, 413)
         return data
 
-    def _limit(self, path: str, session: Session) -> None:
+    def _limit(self, action: Action[Any, Any], session: Session) -> None:
         """Refuse with status 429 rather than with a failed business rule.
 
         An answer with status 200 must have the shape of the action's output type, which is the user's own, while the
@@ -139,7 +157,7 @@ class _Server:
         """
         if self._options.limiter is None:
             return
-        wait = self._options.limiter.allow(path, session)
+        wait = self._options.limiter.allow(action.path, session, frequent=action.frequent)
         if wait <= 0:
             return
         seconds = max(1, math.ceil(wait))
@@ -153,7 +171,9 @@ class _Server:
 
     def refused(self, error: ActionError) -> Response:
         """Answer with an error that the caller may see."""
-        if error.__cause__ is not None:
+        if error.__cause__ is not None and error.status >= 500:
+            log.error("action failed", exc_info=error.__cause__)
+        elif error.__cause__ is not None:
             log.warning("action refused", extra={"error": f"{error}: {error.__cause__}"})
         note(error_code=error.code)
         return _reply(error.status, error.body(), error.headers)
@@ -168,6 +188,15 @@ class _Server:
         if error.code is not None and error.code not in (404, 405):
             return Response(error.get_response(request.environ).response, error.code, error.get_headers())
         return _reply(404, {"success": False, "message": "Not found", "error_code": "NOT_FOUND", "code": "NOT_FOUND"})
+
+
+def _drain(body: IO[bytes]) -> None:
+    left = _MAX_DRAIN_BYTES
+    try:
+        while left > 0 and (data := body.read(1 << 16)):
+            left -= len(data)
+    except OSError:
+        return  # nobody is there to hear the answer either
 
 
 def _digest(text: bytes) -> bytes:

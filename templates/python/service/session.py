@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from werkzeug.datastructures import Headers
+
+from service import errors
+
+_uuid = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -25,6 +30,26 @@ class Session:
     def trusted(self) -> bool:
         """Whether the caller is the admin, or a direct call with the admin secret and no session at all."""
         return self.role in ("", "admin")
+
+    def signed_in(self, unauthorized_role: str) -> str:
+        """Return the id of the user who calls, in lower case.
+
+        Without one it raises an ActionError with status 401, unless the caller is trusted: then the id is empty.
+        Visitors with unauthorized_role can claim any id, so theirs does not count, nor do ids that are not UUIDs.
+        """
+        user_id = self.user_id.lower() if is_uuid(self.user_id) else ""
+        if self.trusted or (user_id and self.role != unauthorized_role):
+            return user_id
+        raise errors.sign_in()
+
+    def may_see(self, owner: str | None) -> bool:
+        """Whether a caller who is signed in may see what belongs to a user, or to the admin (None)."""
+        return self.trusted or owner == self.user_id.lower()
+
+
+def is_uuid(text: str) -> bool:
+    """Whether a text is a UUID as Postgres and GraphQL write it."""
+    return _uuid.fullmatch(text) is not None
 
 
 def from_call(body: Mapping[str, Any], headers: Headers) -> Session:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import io
 import secrets
+import threading
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
@@ -21,6 +24,7 @@ from service.cache import Cache
 from service.config import SMTP, Config
 from service.mail import Mailer
 from service.secret import NO_SECRET, Secret
+from service.server import background_work
 from service.store import Database
 from tests import servers
 from tests.mailbox import Mailbox, mailbox
@@ -106,6 +110,21 @@ class Service:
         answer: dict[str, Any] = response.get_json()
         return response.status_code, answer
 
+    @contextmanager
+    def working(self) -> Iterator[None]:
+        """Let the service do its background work meanwhile."""
+        stop = threading.Event()
+        work = background_work(self.client.application)
+        threads = [threading.Thread(target=each.work, args=(stop.is_set,)) for each in work]
+        for thread in threads:
+            thread.start()
+        try:
+            yield
+        finally:
+            stop.set()
+            for thread in threads:
+                thread.join()
+
     def one(self, query: str, *args: object) -> tuple[Any, ...]:
         """Return the one row of a query."""
         with psycopg.connect(self.database_url) as conn:
@@ -117,10 +136,10 @@ MakeService = Callable[..., Service]
 
 
 @pytest.fixture
-def make_service(database_url: str, redis_url: str, prefix: str, box: Mailbox) -> MakeService:
+def make_service(database_url: str, redis_url: str, prefix: str, box: Mailbox, tmp_path: Path) -> MakeService:
     """Make a service; keyword arguments replace parts of its configuration."""
 
-    def make(**changes: Any) -> Service:
+    def make(environ: dict[str, str] | None = None, **changes: Any) -> Service:
         settings: dict[str, Any] = {
             "admin_secret": Secret(SECRET),
             "database_url": Secret(database_url),
@@ -128,6 +147,7 @@ def make_service(database_url: str, redis_url: str, prefix: str, box: Mailbox) -
             "project_name": prefix,
             "public_url": "http://service.test",
             "smtp": SMTP(host="127.0.0.1", port=box.port, sender="Shop <no-reply@shop.test>"),
+            "environ": {"STORAGE_DIR": str(tmp_path)} | (environ or {}),
         }
         return Service(create_app(Config(**settings | changes)).test_client(), database_url, box)
 

@@ -177,7 +177,7 @@ class Strict(Limiter):
     def __init__(self) -> None:
         pass
 
-    def allow(self, action: str, session: Session) -> float:
+    def allow(self, action: str, session: Session, *, frequent: bool = False) -> float:
         return 11.5 if (action, session.user_id) == ("echo-text", "7") else 0
 
 

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"reflect"
 	"strings"
+	"time"
 )
 
 // Handler implements one action. Args holds the action's GraphQL arguments, Out its answer. Handle must be safe for
@@ -17,6 +18,8 @@ import (
 //
 //	Routes(mux *http.ServeMux)  // further HTTP routes, such as a page that a mail links to
 //	MaxBodyBytes() int64        // another limit for the request body than the server's
+//	Timeout() time.Duration     // another limit for one call than the server's
+//	Frequent() bool             // true: cheap to answer and asked for often, so the rate limit is the wider one
 type Handler[Args, Out any] interface {
 	Handle(ctx context.Context, req *Request[Args]) (Out, error)
 }
@@ -43,6 +46,10 @@ type Action struct {
 	Path string
 	// MaxBodyBytes bounds the request body; zero: the server's limit.
 	MaxBodyBytes int64
+	// Timeout bounds one call; zero: the server's limit.
+	Timeout time.Duration
+	// Frequent says that a user may call it more often than others.
+	Frequent bool
 
 	routes func(*http.ServeMux)
 	invoke func(ctx context.Context, call *Call) (any, error)
@@ -56,6 +63,12 @@ func New[Args, Out any](name, path string, h Handler[Args, Out]) Action {
 	}
 	if l, ok := h.(interface{ MaxBodyBytes() int64 }); ok {
 		a.MaxBodyBytes = l.MaxBodyBytes()
+	}
+	if l, ok := h.(interface{ Timeout() time.Duration }); ok {
+		a.Timeout = l.Timeout()
+	}
+	if f, ok := h.(interface{ Frequent() bool }); ok {
+		a.Frequent = f.Frequent()
 	}
 	bare := takesBareInput(reflect.TypeFor[Args]())
 	a.invoke = func(ctx context.Context, call *Call) (any, error) {

@@ -3,6 +3,7 @@ package action
 import (
 	"encoding/json"
 	"net/http"
+	"slices"
 )
 
 // Codes that the service itself answers with, in error_code.
@@ -10,6 +11,7 @@ const (
 	CodeValidation     = "VALIDATION_ERROR"
 	CodeBadRequest     = "BAD_REQUEST"
 	CodeUnauthorized   = "UNAUTHORIZED"
+	CodeSignIn         = "UNAUTHENTICATED"
 	CodeForbidden      = "FORBIDDEN"
 	CodeNotFound       = "NOT_FOUND"
 	CodeMethod         = "METHOD_NOT_ALLOWED"
@@ -17,6 +19,14 @@ const (
 	CodeRateLimited    = "RATE_LIMITED"
 	CodeInternal       = "INTERNAL_ERROR"
 	CodeNotImplemented = "NOT_IMPLEMENTED"
+)
+
+// Codes of faults in the input, in errors.
+const (
+	CodeRequired = "REQUIRED_FIELD"
+	CodeLength   = "INVALID_LENGTH"
+	CodeFormat   = "INVALID_FORMAT"
+	CodeRange    = "INVALID_RANGE"
 )
 
 // Error is a failure that the caller may see. With a status from 400 to 499 the engine answers its client with Message
@@ -33,6 +43,8 @@ type Error struct {
 	Fields []FieldError
 	// Extensions, when set, become the GraphQL error's extensions in place of Code.
 	Extensions map[string]any
+	// Answer holds further members of the body, such as a status that the action's output type has.
+	Answer map[string]any
 	// Err is the cause, for the log only.
 	Err error
 }
@@ -66,7 +78,7 @@ func (e *Error) HTTPStatus() int {
 // MarshalJSON writes what the caller sees; the cause is not part of it. The engine reads message, code and extensions;
 // people who call the handler by hand get the same shape as from a failed business rule.
 func (e *Error) MarshalJSON() ([]byte, error) {
-	return json.Marshal(struct {
+	data, err := json.Marshal(struct {
 		Success    bool           `json:"success"`
 		Message    string         `json:"message"`
 		Errors     []FieldError   `json:"errors,omitempty"`
@@ -74,6 +86,14 @@ func (e *Error) MarshalJSON() ([]byte, error) {
 		Code       string         `json:"code,omitempty"`
 		Extensions map[string]any `json:"extensions,omitempty"`
 	}{false, e.Message, e.Fields, e.Code, e.Code, e.Extensions})
+	if err != nil || len(e.Answer) == 0 {
+		return data, err
+	}
+	more, err := json.Marshal(e.Answer)
+	if err != nil {
+		return nil, err
+	}
+	return slices.Concat(data[:len(data)-1], []byte(","), more[1:]), nil
 }
 
 // BadRequest is status 400: the caller sent something that cannot be used.

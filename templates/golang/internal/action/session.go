@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"regexp"
 	"strings"
 )
 
@@ -20,6 +21,31 @@ type Session struct {
 
 // Trusted says whether the caller is the admin, or a direct call with the admin secret and no session at all.
 func (s Session) Trusted() bool { return s.Role == "" || s.Role == "admin" }
+
+var uuidPattern = regexp.MustCompile(`^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$`)
+
+// UUID returns text in lower case when it is a UUID in its usual form, and "" otherwise.
+func UUID(text string) string {
+	if text = strings.ToLower(text); uuidPattern.MatchString(text) {
+		return text
+	}
+	return ""
+}
+
+// SignedIn returns the id of the user who calls. Without one it returns an [*Error] with status 401, unless the caller is
+// [Session.Trusted]: then the id is empty. Visitors with unauthorizedRole can claim any id, so theirs does not count; ids
+// that are not UUIDs do not either.
+func (s Session) SignedIn(unauthorizedRole string) (userID string, err error) {
+	if userID = UUID(s.UserID); s.Trusted() || userID != "" && s.Role != unauthorizedRole {
+		return userID, nil
+	}
+	return "", SignIn()
+}
+
+// SignIn is status 401: only a user can do this.
+func SignIn() *Error {
+	return &Error{Status: http.StatusUnauthorized, Code: CodeSignIn, Message: "Sign in first"}
+}
 
 // newSession takes the variables of the body where it has some, and the X-Hasura-* headers otherwise. An empty header
 // counts as absent.

@@ -8,9 +8,10 @@ import (
 )
 
 // New returns a logger that writes JSON lines to w. A line logged with a context that went through [WithRequestID] has
-// the attribute request_id.
+// the attribute request_id. When w is a [Buffer], what is a warning or worse does not wait there.
 func New(w io.Writer, level slog.Level) *slog.Logger {
-	return slog.New(handler{slog.NewJSONHandler(w, &slog.HandlerOptions{Level: level})})
+	buffer, _ := w.(*Buffer)
+	return slog.New(handler{slog.NewJSONHandler(w, &slog.HandlerOptions{Level: level}), buffer})
 }
 
 type requestIDKey struct{}
@@ -27,17 +28,25 @@ func RequestID(ctx context.Context) string {
 }
 
 // handler adds the request id to every record, so that no call site can forget it.
-type handler struct{ slog.Handler }
+type handler struct {
+	slog.Handler
+	buffer *Buffer // may be nil
+}
 
 func (h handler) Handle(ctx context.Context, r slog.Record) error {
 	if id := RequestID(ctx); id != "" {
 		r.AddAttrs(slog.String("request_id", id))
 	}
-	return h.Handler.Handle(ctx, r)
+	if err := h.Handler.Handle(ctx, r); err != nil || h.buffer == nil || r.Level < slog.LevelWarn {
+		return err
+	}
+	return h.buffer.Flush()
 }
 
 func (h handler) WithAttrs(attrs []slog.Attr) slog.Handler {
-	return handler{h.Handler.WithAttrs(attrs)}
+	return handler{h.Handler.WithAttrs(attrs), h.buffer}
 }
 
-func (h handler) WithGroup(name string) slog.Handler { return handler{h.Handler.WithGroup(name)} }
+func (h handler) WithGroup(name string) slog.Handler {
+	return handler{h.Handler.WithGroup(name), h.buffer}
+}

@@ -14,7 +14,7 @@ import (
 
 // Limiter counts calls for each action apart:
 //
-//   - a user may call it Points times per Duration;
+//   - a user may call it Points times per Duration, or RolePoints times when the action is a frequent one;
 //   - callers of one role without a user id, such as visitors who did not sign in, share RolePoints per Duration;
 //   - the admin, and direct calls with the admin secret, are not limited unless they name a user.
 //
@@ -41,14 +41,17 @@ func New(client redis.Client, prefix string, cfg config.RateLimit, unauthorizedR
 }
 
 // Allow says whether the call may proceed, and if not, how long to wait.
-func (l *Limiter) Allow(ctx context.Context, name string, s action.Session) (bool, time.Duration) {
+func (l *Limiter) Allow(ctx context.Context, a action.Action, s action.Session) (bool, time.Duration) {
 	key, limit := l.bucket(s)
+	if a.Frequent && key != "" {
+		limit = l.role
+	}
 	if l.client == nil || key == "" {
 		return true, 0
 	}
-	ok, retryAfter, err := l.client.Allow(ctx, l.prefix+name+":"+key, limit)
+	ok, retryAfter, err := l.client.Allow(ctx, l.prefix+a.Path+":"+key, limit)
 	if err != nil {
-		l.log.WarnContext(ctx, "rate limit is off", slog.String("action", name), slog.Any("error", err))
+		l.log.WarnContext(ctx, "rate limit is off", slog.String("action", a.Name), slog.Any("error", err))
 		return true, 0
 	}
 	return ok, retryAfter

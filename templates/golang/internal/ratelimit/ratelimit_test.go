@@ -35,7 +35,7 @@ func allowed(t *testing.T, l *Limiter, name string, s action.Session) int {
 	t.Helper()
 	n := 0
 	for range 10 {
-		ok, wait := l.Allow(t.Context(), name, s)
+		ok, wait := l.Allow(t.Context(), action.Action{Name: name, Path: name}, s)
 		if ok {
 			n++
 		} else if wait <= 0 || wait > limits.Duration {
@@ -84,7 +84,7 @@ func TestVisitorsCannotClaimUsers(t *testing.T) {
 	l := open(t, "")
 	n := 0
 	for _, id := range []string{"1", "2", "3", "4", "5", "6"} {
-		if ok, _ := l.Allow(t.Context(), "a", action.Session{Role: "public", UserID: id}); ok {
+		if ok, _ := l.Allow(t.Context(), action.Action{Path: "a"}, action.Session{Role: "public", UserID: id}); ok {
 			n++
 		}
 	}
@@ -111,5 +111,22 @@ func TestRedisDown(t *testing.T) {
 	}
 	if got := allowed(t, New(nil, "", limits, "public", l.log), "a", user); got != 10 {
 		t.Errorf("%d of 10 calls were allowed without Redis", got)
+	}
+}
+
+// What is asked for often, such as the state of a job, has the wider limit, for each user apart.
+func TestAllowFrequent(t *testing.T) {
+	t.Parallel()
+	l := open(t, "")
+	for _, id := range []string{"7", "8"} {
+		n := 0
+		for range 10 {
+			if ok, _ := l.Allow(t.Context(), action.Action{Path: "state", Frequent: true}, action.Session{Role: "user", UserID: id}); ok {
+				n++
+			}
+		}
+		if n != limits.RolePoints {
+			t.Errorf("user %s got %d calls through, want %d", id, n, limits.RolePoints)
+		}
 	}
 }

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -52,7 +53,7 @@ func (s *Server) serveAction(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 
-	ctx, cancel := context.WithTimeout(r.Context(), s.opts.ActionTimeout)
+	ctx, cancel := context.WithTimeout(r.Context(), cmp.Or(a.Timeout, s.opts.ActionTimeout))
 	defer cancel()
 	out, err := a.Invoke(ctx, call)
 	if err != nil {
@@ -68,7 +69,7 @@ func (s *Server) limit(ctx context.Context, w http.ResponseWriter, a action.Acti
 	if s.opts.Limiter == nil {
 		return nil
 	}
-	ok, wait := s.opts.Limiter.Allow(ctx, a.Path, session)
+	ok, wait := s.opts.Limiter.Allow(ctx, a, session)
 	if ok {
 		return nil
 	}
@@ -90,8 +91,11 @@ func (s *Server) fail(w http.ResponseWriter, r *http.Request, err error) {
 	case !ok:
 		s.opts.Log.ErrorContext(r.Context(), "action failed", slog.Any("error", err))
 		public = internalError()
+	// As text: as JSON an [*action.Error] is what the caller sees, without the cause.
+	case public.Err != nil && public.HTTPStatus() >= http.StatusInternalServerError:
+		s.opts.Log.ErrorContext(r.Context(), "action failed", slog.String("error", err.Error()))
 	case public.Err != nil:
-		s.opts.Log.WarnContext(r.Context(), "action refused", slog.Any("error", err))
+		s.opts.Log.WarnContext(r.Context(), "action refused", slog.String("error", err.Error()))
 	}
 	note(r.Context(), slog.String("error_code", public.Code))
 	s.write(w, r, public.HTTPStatus(), public)

@@ -34,7 +34,7 @@ const (
 
 // Limiter decides whether a call may proceed. retryAfter is how long to wait when it may not.
 type Limiter interface {
-	Allow(ctx context.Context, action string, s action.Session) (ok bool, retryAfter time.Duration)
+	Allow(ctx context.Context, a action.Action, s action.Session) (ok bool, retryAfter time.Duration)
 }
 
 // Options configures a Server. Log and AdminSecret are required.
@@ -45,7 +45,12 @@ type Options struct {
 	Limiter Limiter
 	// Checks are what GET /readyz looks at.
 	Checks []Check
-	// MaxBodyBytes, ActionTimeout and ShutdownGrace are the defaults above when zero.
+	// Routes, when set, adds further routes beside those of the actions.
+	Routes func(*http.ServeMux)
+	// Wrap, when set, is put around everything, such as to trace requests.
+	Wrap func(http.Handler) http.Handler
+	// MaxBodyBytes, ActionTimeout and ShutdownGrace are the defaults above when zero. The grace is never shorter than what
+	// the slowest action may take.
 	MaxBodyBytes  int64
 	ActionTimeout time.Duration
 	ShutdownGrace time.Duration
@@ -85,9 +90,16 @@ func New(opts Options, actions []action.Action) (*Server, error) {
 			return nil, fmt.Errorf("actions %s and %s have the same path /actions/%s", other.Name, a.Name, a.Path)
 		}
 		s.actions[a.Path] = a
+		s.opts.ShutdownGrace = max(s.opts.ShutdownGrace, a.Timeout)
 		a.Routes(mux)
 	}
+	if opts.Routes != nil {
+		opts.Routes(mux)
+	}
 	s.handler = s.withRequestID(s.withLog(s.withRecover(mux)))
+	if opts.Wrap != nil {
+		s.handler = opts.Wrap(s.handler)
+	}
 	return s, nil
 }
 

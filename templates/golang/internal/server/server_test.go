@@ -77,8 +77,8 @@ func (none) Handle(context.Context, *action.Request[struct{}]) ([]string, error)
 
 type limiterFunc func(string, action.Session) (bool, time.Duration)
 
-func (f limiterFunc) Allow(_ context.Context, name string, s action.Session) (bool, time.Duration) {
-	return f(name, s)
+func (f limiterFunc) Allow(_ context.Context, a action.Action, s action.Session) (bool, time.Duration) {
+	return f(a.Path, s)
 }
 
 type syncBuffer struct {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -23,12 +24,20 @@ const (
 // Open returns a pool that connects when it is first used, so that the service starts while Postgres is still down and
 // recovers when it comes back. It fails only on a connection string that cannot be read. Close the pool at the end.
 func Open(ctx context.Context, url config.Secret) (*pgxpool.Pool, error) {
+	return OpenSize(ctx, url, 0)
+}
+
+// OpenSize is [Open] with the number of connections that there may be at once; 0: what the connection string says.
+func OpenSize(ctx context.Context, url config.Secret, size int) (*pgxpool.Pool, error) {
 	cfg, err := pgxpool.ParseConfig(url.Reveal())
 	if err != nil {
 		return nil, errors.New("DATABASE_URL is not a valid Postgres connection string") // the cause quotes the password
 	}
 	if cfg.ConnConfig.ConnectTimeout == 0 {
 		cfg.ConnConfig.ConnectTimeout = connectTimeout
+	}
+	if size > 0 {
+		cfg.MaxConns = int32(min(size, math.MaxInt16)) //nolint:gosec // it is bounded
 	}
 	cfg.HealthCheckPeriod = healthCheck
 	cfg.MaxConnIdleTime = maxConnIdleTime

@@ -3,7 +3,33 @@
 import type { Provider, Type } from '@nestjs/common';
 
 import type { ActionInfo } from '../common/action-call';
+import { Cipher } from '../crm/cipher';
+import { Targets } from '../crm/targets';
+import { FileJob } from '../files/file.job';
+import { FileService } from '../files/file.service';
+import { JobQueue } from '../jobs/job-queue';
+import { JobRunner } from '../jobs/job-runner';
+import { JobsService } from '../jobs/jobs.service';
+import { ReportJob } from '../reports/report.job';
+import { FilesController } from '../storage/files.controller';
+import { StorageService } from '../storage/storage.service';
+import { AcceptInvitationController } from './accept-invitation.controller';
+import { BulkCreateUsersController } from './bulk-create-users.controller';
+import { BulkUserService } from './bulk-user.service';
+import { CancelJobController } from './cancel-job.controller';
+import { ContactService } from './contact.service';
+import { CrmService } from './crm.service';
+import { GenerateReportController } from './generate-report.controller';
+import { IntegrationService } from './integration.service';
+import { InvitationService } from './invitation.service';
+import { JobStatusController } from './job-status.controller';
 import { PasswordService } from './password.service';
+import { PaymentService } from './payment.service';
+import { ProcessPaymentController } from './process-payment.controller';
+import { SaveCrmIntegrationController } from './save-crm-integration.controller';
+import { StripeService } from './stripe.service';
+import { SyncWithCrmController } from './sync-with-crm.controller';
+import { UploadAndProcessFileController } from './upload-and-process-file.controller';
 import { UserController } from './user.controller';
 import { UserService } from './user.service';
 import { VerifyEmailController } from './verify-email.controller';
@@ -11,16 +37,50 @@ import { VerifyEmailController } from './verify-email.controller';
 /** The actions that hasura/metadata declares for this service. */
 export const actions: ActionInfo[] = [
   { name: 'registerUser', path: 'register-user' },
+  { name: 'processPayment', path: 'process-payment' },
+  { name: 'generateReport', path: 'generate-report' },
+  { name: 'jobStatus', path: 'job-status' },
+  { name: 'cancelJob', path: 'cancel-job' },
+  { name: 'bulkCreateUsers', path: 'bulk-create-users' },
+  { name: 'uploadAndProcessFile', path: 'upload-and-process-file' },
+  { name: 'saveCrmIntegration', path: 'save-crm-integration' },
+  { name: 'syncWithCrm', path: 'sync-with-crm' },
 ];
 
 /** The controllers that implement them. */
 export const controllers: Type[] = [
   UserController,
   VerifyEmailController,
+  ProcessPaymentController,
+  GenerateReportController,
+  FilesController,
+  JobStatusController,
+  CancelJobController,
+  BulkCreateUsersController,
+  AcceptInvitationController,
+  UploadAndProcessFileController,
+  SaveCrmIntegrationController,
+  SyncWithCrmController,
 ];
 
 /** What these controllers need, beyond what app.module.ts provides. */
 export const providers: Provider[] = [
   PasswordService,
   UserService,
+  PaymentService,
+  StripeService,
+  JobQueue,
+  JobRunner,
+  ReportJob,
+  StorageService,
+  JobsService,
+  BulkUserService,
+  InvitationService,
+  FileJob,
+  FileService,
+  Cipher,
+  Targets,
+  IntegrationService,
+  ContactService,
+  CrmService,
 ];

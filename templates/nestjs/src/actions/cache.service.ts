@@ -61,7 +61,25 @@ export class CacheService {
     return value;
   }
 
+  /** A user as {@link setCachedUser} has kept it, or null. */
+  getCachedUser<T = unknown>(userId: string): Promise<T | null> {
+    return this.get<T>(userKey(userId));
+  }
+
+  async setCachedUser(userId: string, user: unknown, ttl = 3600): Promise<void> {
+    await this.set(userKey(userId), user, ttl);
+  }
+
+  /** Forgets a user who has changed. */
+  async forgetCachedUser(userId: string): Promise<void> {
+    await this.delete(userKey(userId));
+  }
+
   private failed(op: string, key: string, error: unknown): void {
     this.logger.warn('cache failed', { op, key, error });
   }
+}
+
+function userKey(userId: string): string {
+  return `user:${userId}`;
 }

@@ -10,7 +10,8 @@ import type { Session } from '../common/session';
  * Bounds how often an action may be called, counted in Redis, so that all instances of the service count together. Each
  * action counts apart:
  *
- * - a user may call it RATE_LIMIT_POINTS times in RATE_LIMIT_DURATION seconds;
+ * - a user may call it RATE_LIMIT_POINTS times in RATE_LIMIT_DURATION seconds, or RATE_LIMIT_ROLE_POINTS times when the
+ *   action is a frequent one;
  * - callers of one role without a user id, such as visitors who did not sign in, share RATE_LIMIT_ROLE_POINTS;
  * - the admin, and direct calls with the admin secret, are not limited unless they name a user.
  *
@@ -40,9 +41,13 @@ export class RateLimitService {
     this.unauthorizedRole = config.unauthorizedRole;
   }
 
-  /** Counts one call. Zero: it may proceed; else how many milliseconds to wait. */
-  async consume(action: string, session: Session): Promise<number> {
+  /** Counts one call; frequent is for what is asked for often, see {@link Frequent}. Zero: it may proceed; else how many milliseconds to wait. */
+  async consume(action: string, session: Session, frequent = false): Promise<number> {
     const [limiter, caller] = this.bucket(session);
+    return this.count(frequent ? limiter && this.roles : limiter, action, caller);
+  }
+
+  private async count(limiter: RateLimiterRedis | null, action: string, caller: string): Promise<number> {
     if (limiter === null) {
       return 0;
     }
@@ -56,6 +61,11 @@ export class RateLimitService {
       this.logger.warn('rate limit is off', { action, error: refusal });
       return 0;
     }
+  }
+
+  /** Counts one call of any kind by a user, for limits of your own: whether it may proceed. */
+  async checkLimit(userId: string): Promise<boolean> {
+    return (await this.count(this.users, 'any', `user:${userId}`)) === 0;
   }
 
   /**

@@ -11,9 +11,6 @@ import { normaliseRegistration, registrationFaults } from './user.rules';
 /** How long a verification link works. */
 export const tokenHours = 24;
 
-/** How long a user is kept in the cache. A change through this service is seen at once. */
-const cacheTtlSeconds = 3600;
-
 /** An account as others may see it: the password's hash never leaves this service. */
 export interface User {
   id: string;
@@ -74,11 +71,16 @@ export class UserService {
   }
 
   /** The account with this id, from the cache where it is there, or null. */
-  findById(id: string): Promise<User | null> {
-    return this.cache.fetch<User>(cacheKey(id), cacheTtlSeconds, async () => {
-      const { rows } = await this.database.query<User>(`SELECT ${columns} FROM public.users WHERE id::text = $1`, [id]);
-      return rows[0] ?? null;
-    });
+  async findById(id: string): Promise<User | null> {
+    const cached = await this.cache.getCachedUser<User>(id);
+    if (cached !== null) {
+      return cached;
+    }
+    const { rows } = await this.database.query<User>(`SELECT ${columns} FROM public.users WHERE id::text = $1`, [id]);
+    if (rows[0] !== undefined) {
+      await this.cache.setCachedUser(id, rows[0]);
+    }
+    return rows[0] ?? null;
   }
 
   hashPassword(password: string): Promise<string> {
@@ -134,7 +136,7 @@ export class UserService {
     if (user === undefined) {
       return { outcome: await this.whyNot(token) };
     }
-    await this.cache.delete(cacheKey(user.id));
+    await this.cache.forgetCachedUser(user.id);
     return { outcome: 'verified', user };
   }
 
@@ -153,8 +155,4 @@ export class UserService {
 /** What the database knows of a token. */
 function hashToken(token: string): Buffer {
   return createHash('sha256').update(token).digest();
-}
-
-function cacheKey(id: string): string {
-  return `user:${id}`;
 }

@@ -3,6 +3,7 @@ export const Code = {
   validation: 'VALIDATION_ERROR',
   badRequest: 'BAD_REQUEST',
   unauthorized: 'UNAUTHORIZED',
+  signIn: 'UNAUTHENTICATED',
   forbidden: 'FORBIDDEN',
   notFound: 'NOT_FOUND',
   method: 'METHOD_NOT_ALLOWED',
@@ -30,6 +31,8 @@ export interface ActionErrorOptions {
   fields?: FieldError[];
   /** Become the GraphQL error's extensions in place of the code. */
   extensions?: Record<string, unknown>;
+  /** Further members of the body, such as a status that the action's output type has. */
+  answer?: Record<string, unknown>;
   /** For the log only. */
   cause?: unknown;
 }
@@ -44,6 +47,7 @@ export class ActionError extends Error {
   readonly code: string;
   readonly fields: FieldError[];
   readonly extensions?: Record<string, unknown>;
+  readonly answer?: Record<string, unknown>;
 
   constructor(options: ActionErrorOptions) {
     super(options.message, options.cause === undefined ? undefined : { cause: options.cause });
@@ -52,6 +56,7 @@ export class ActionError extends Error {
     this.code = options.code;
     this.fields = options.fields ?? [];
     this.extensions = options.extensions;
+    this.answer = options.answer;
   }
 
   /** What the caller sees: the shape of a failed business rule, and what the engine reads (code, extensions). */
@@ -62,6 +67,7 @@ export class ActionError extends Error {
       ...(this.fields.length > 0 && { errors: this.fields }),
       ...(this.code !== '' && { error_code: this.code, code: this.code }),
       ...(this.extensions && { extensions: this.extensions }),
+      ...this.answer,
     };
   }
 
@@ -73,6 +79,11 @@ export class ActionError extends Error {
   /** Status 401: the caller must sign in first. */
   static unauthorized(message: string): ActionError {
     return new ActionError({ status: 401, code: Code.unauthorized, message });
+  }
+
+  /** Status 401: only a user can do this. */
+  static signIn(): ActionError {
+    return new ActionError({ status: 401, code: Code.signIn, message: 'Sign in first' });
   }
 
   /** Status 403: the caller is known and may not do this. */

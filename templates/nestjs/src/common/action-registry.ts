@@ -6,10 +6,22 @@ import type { ActionInfo } from './action-call';
 /** Bounds a request body where the handler does not say otherwise: actions carry form data, not files. */
 const defaultMaxBodyBytes = 1 << 20;
 
+/** Bounds one call of a handler. It leaves room below the 30 s that the engine waits for one by default. */
+const actionTimeoutMs = 25_000;
+
 const maxBodyBytesKey = 'maxBodyBytes';
+
+const timeoutKey = 'actionTimeoutMs';
+const frequentKey = 'frequent';
 
 /** Gives one action another limit for its request body: `@MaxBodyBytes(10 << 20)` above its `@Post()`. */
 export const MaxBodyBytes = (bytes: number) => SetMetadata(maxBodyBytesKey, bytes);
+
+/** Gives one action another time limit, `@ActionTimeout(50_000)`, below the timeout of its entry in actions.yaml. */
+export const ActionTimeout = (milliseconds: number) => SetMetadata(timeoutKey, milliseconds);
+
+/** Says that an action is cheap and asked for often: a user may call it as often as RATE_LIMIT_ROLE_POINTS says. */
+export const Frequent = () => SetMetadata(frequentKey, true);
 
 /** What {@link ActionRegistry} is made of: the lists in actions.gen.ts. */
 export class ActionList {
@@ -21,6 +33,8 @@ export class ActionList {
 
 export interface RegisteredAction extends ActionInfo {
   maxBodyBytes: number;
+  timeoutMs: number;
+  frequent: boolean;
 }
 
 /** Knows the actions that this service serves. It refuses to start when one has no route. */
@@ -41,9 +55,19 @@ export class ActionRegistry {
             `add a method with @Post('${action.path}') to one with @Controller('actions')`,
         );
       }
-      const own = Reflect.getMetadata(maxBodyBytesKey, handler) as number | undefined;
-      this.byPath.set(action.path, { ...action, maxBodyBytes: own ?? defaultMaxBodyBytes });
+      const own = <T>(key: string): T | undefined => Reflect.getMetadata(key, handler) as T | undefined;
+      this.byPath.set(action.path, {
+        ...action,
+        maxBodyBytes: own<number>(maxBodyBytesKey) ?? defaultMaxBodyBytes,
+        timeoutMs: own<number>(timeoutKey) ?? actionTimeoutMs,
+        frequent: own<boolean>(frequentKey) ?? false,
+      });
     }
+  }
+
+  /** The longest time that one of the actions may take. */
+  get longestMs(): number {
+    return Math.max(actionTimeoutMs, ...[...this.byPath.values()].map((action) => action.timeoutMs));
   }
 
   find(path: string): RegisteredAction | undefined {

@@ -11,7 +11,7 @@ export interface Envelope {
 
 /** Reads the body that the engine sends: {action, input, session_variables, request_query}. */
 export async function readEnvelope(request: IncomingMessage, maxBytes: number): Promise<Envelope> {
-  const body = parse(await readAll(request, maxBytes));
+  const body = parse(await readText(request, maxBytes));
   if (body === null) {
     throw ActionError.badRequest(Code.badRequest, 'Request body must be an object');
   }
@@ -29,7 +29,8 @@ export async function readEnvelope(request: IncomingMessage, maxBytes: number): 
   return { input: body.input ?? {}, sessionVariables, query };
 }
 
-async function readAll(request: IncomingMessage, maxBytes: number): Promise<string> {
+/** Reads a body as text; status 413 for one that is too large. */
+export async function readText(request: IncomingMessage, maxBytes: number): Promise<string> {
   const tooLarge = new ActionError({
     status: 413,
     code: Code.tooLarge,

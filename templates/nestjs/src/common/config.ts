@@ -27,6 +27,19 @@ export class Config {
   redisUrl = '';
   smtp: SmtpConfig = { host: '', port: 1025, user: '', password: '', from: '' };
   rateLimit: RateLimitConfig = { points: 5, rolePoints: 300, durationSeconds: 60 };
+  /** All variables, for {@link Config.section}. */
+  environment: Environment = {};
+
+  /**
+   * Reads the variables of one part of the service, in its constructor: the service then refuses to start with a value
+   * that cannot be used. The error tells all problems of the part.
+   */
+  section<T>(read: (variables: Reader) => T): T {
+    const reader = new Reader(this.environment);
+    const values = read(reader);
+    reader.check();
+    return values;
+  }
 }
 
 export interface SmtpConfig {
@@ -63,6 +76,7 @@ type Environment = Record<string, string | undefined>;
 export function loadConfig(environment: Environment = process.env): Config {
   const read = new Reader(environment);
   const config = new Config();
+  config.environment = environment;
   config.listenHost = read.text('LISTEN_HOST', '');
   config.port = read.integer('PORT', 3001, 1, 65535);
   config.env = read.text('ENV', 'dev');
@@ -86,17 +100,22 @@ export function loadConfig(environment: Environment = process.env): Config {
     durationSeconds: read.integer('RATE_LIMIT_DURATION', 60, 1, 86_400),
   };
   config.publicUrl = read.url('PUBLIC_URL', `http://localhost:${config.port}`, 'http', 'https').replace(/\/+$/, '');
-  if (read.problems.length > 0) {
-    throw new Error(`read the environment: ${read.problems.join('\n')}`);
-  }
+  read.check();
   return config;
 }
 
 /** Turns variables into values and collects what is wrong with them. */
-class Reader {
+export class Reader {
   readonly problems: string[] = [];
 
   constructor(private readonly environment: Environment) {}
+
+  /** Fails when there was a problem. */
+  check(): void {
+    if (this.problems.length > 0) {
+      throw new Error(`read the environment: ${this.problems.join('\n')}`);
+    }
+  }
 
   text(key: string, fallback: string): string {
     return this.environment[key]?.trim() || fallback;

@@ -29,6 +29,8 @@ export class ErrorFilter implements ExceptionFilter {
     const shown = publicError(error);
     if (shown === undefined) {
       this.logger.error('action failed', { error });
+    } else if (shown.cause !== undefined && shown.status >= 500) {
+      this.logger.error('action failed', { error });
     } else if (shown.cause !== undefined) {
       this.logger.warn('action refused', { error });
     }

@@ -37,8 +37,12 @@ export function createLogger(level: LogLevel, destination?: DestinationStream): 
     formatters: { level: (label: string) => ({ level: label.toUpperCase() }) },
     serializers: { error: describeError },
     mixin: () => {
-      const id = requestContext()?.requestId;
-      return id === undefined ? {} : { request_id: id };
+      const context = requestContext();
+      if (context === undefined) {
+        return {};
+      }
+      const { requestId, traceId } = context;
+      return traceId === '' ? { request_id: requestId } : { request_id: requestId, trace_id: traceId };
     },
   };
   return new Logger(destination === undefined ? pino(options) : pino(options, destination));

@@ -4,6 +4,7 @@ import type { Request, Response } from 'express';
 import { RateLimitService } from '../actions/rate-limit.service';
 import { callOf } from './action-call';
 import { ActionError, Code } from './action-error';
+import { ActionRegistry } from './action-registry';
 
 /**
  * Turns away calls beyond the limit, with status 429 rather than with a failed business rule: an answer with status 200
@@ -11,7 +12,10 @@ import { ActionError, Code } from './action-error';
  */
 @Injectable()
 export class RateLimitGuard implements CanActivate {
-  constructor(private readonly limits: RateLimitService) {}
+  constructor(
+    private readonly limits: RateLimitService,
+    private readonly actions: ActionRegistry,
+  ) {}
 
   async canActivate(context: ExecutionContext): Promise<boolean> {
     const http = context.switchToHttp();
@@ -19,7 +23,8 @@ export class RateLimitGuard implements CanActivate {
     if (call === undefined) {
       return true; // a page, not an action
     }
-    const wait = await this.limits.consume(call.action.path, call.session);
+    const frequent = this.actions.find(call.action.path)?.frequent ?? false;
+    const wait = await this.limits.consume(call.action.path, call.session, frequent);
     if (wait === 0) {
       return true;
     }

@@ -1,5 +1,5 @@
 import { Injectable, type OnApplicationShutdown, type OnModuleInit } from '@nestjs/common';
-import { Redis } from 'ioredis';
+import { Redis, type RedisOptions } from 'ioredis';
 
 import { Config } from './config';
 import { Logger } from './logger';
@@ -20,7 +20,7 @@ export class RedisClient implements OnModuleInit, OnApplicationShutdown {
     config: Config,
     private readonly logger: Logger,
   ) {
-    this.client = config.redisUrl === '' ? null : connect(config.redisUrl);
+    this.client = config.redisUrl === '' ? null : connectRedis(config.redisUrl, quick);
     this.client?.on('error', (error) => this.logger.warn('redis client', { error }));
   }
 
@@ -37,15 +37,17 @@ export class RedisClient implements OnModuleInit, OnApplicationShutdown {
   }
 }
 
-function connect(url: string): Redis {
-  const options = {
-    lazyConnect: true,
-    connectTimeout: timeoutMs,
-    commandTimeout: timeoutMs,
-    enableOfflineQueue: false,
-    maxRetriesPerRequest: 0,
-    retryStrategy: (attempt: number) => Math.min(attempt * 100, 2000),
-  };
+const quick: RedisOptions = {
+  lazyConnect: true,
+  connectTimeout: timeoutMs,
+  commandTimeout: timeoutMs,
+  enableOfflineQueue: false,
+  maxRetriesPerRequest: 0,
+};
+
+/** Makes a client for a connection string; it tries again without end. The caller listens for its errors. */
+export function connectRedis(url: string, own: RedisOptions): Redis {
+  const options = { retryStrategy: (attempt: number) => Math.min(attempt * 100, 2000), ...own };
   const socket = /^unix:\/\/(\/[^?]*)/.exec(url)?.[1];
   return socket === undefined ? new Redis(url, options) : new Redis({ ...options, path: socket });
 }

@@ -3,6 +3,8 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 /** What is known of the request under way. Everything that runs for it can see it, however deep. */
 export interface RequestContext {
   requestId: string;
+  /** The trace that the request belongs to; empty: traces are off. */
+  traceId: string;
   /** Facts for the request's one log line: action, role, user_id, error_code. */
   notes: Record<string, string>;
 }

@@ -6,6 +6,7 @@ import type { NextFunction, Request, Response } from 'express';
 import { Lifecycle } from './lifecycle';
 import { Logger } from './logger';
 import { type RequestContext, withRequestContext } from './request-context';
+import { Tracing } from './tracing';
 
 const header = 'X-Request-Id';
 
@@ -18,28 +19,32 @@ export class RequestMiddleware implements NestMiddleware {
   constructor(
     private readonly logger: Logger,
     private readonly lifecycle: Lifecycle,
+    private readonly tracing: Tracing,
   ) {}
 
   use(request: Request, response: Response, next: NextFunction): void {
     const given = request.get(header);
-    const context: RequestContext = { requestId: valid(given) ? given : randomUUID(), notes: {} };
+    const context: RequestContext = { requestId: valid(given) ? given : randomUUID(), traceId: '', notes: {} };
     const path = request.originalUrl.split('?', 1)[0] ?? '';
     const start = performance.now();
     response.set({ [header]: context.requestId, 'X-Content-Type-Options': 'nosniff' });
     if (this.lifecycle.stopping) {
       response.set('Connection', 'close'); // the caller must not send its next request here
     }
-    withRequestContext(context, () => {
-      response.once('close', () => {
-        this.log(response.statusCode, path, {
-          method: request.method,
-          path,
-          status: response.statusCode,
-          duration_ms: Math.round((performance.now() - start) * 1000) / 1000,
-          ...context.notes,
+    this.tracing.request(request, response, path, (traceId) => {
+      context.traceId = traceId;
+      withRequestContext(context, () => {
+        response.once('close', () => {
+          this.log(response.statusCode, path, {
+            method: request.method,
+            path,
+            status: response.statusCode,
+            duration_ms: Math.round((performance.now() - start) * 1000) / 1000,
+            ...context.notes,
+          });
         });
+        next();
       });
-      next();
     });
   }
 

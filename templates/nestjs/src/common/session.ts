@@ -1,5 +1,15 @@
 import type { IncomingHttpHeaders } from 'node:http';
 
+import { ActionError } from './action-error';
+
+const uuidPattern = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+
+/** The text in lower case when it is a UUID in its usual form, else an empty one. */
+export function uuid(text: string): string {
+  const lower = text.toLowerCase();
+  return uuidPattern.test(lower) ? lower : '';
+}
+
 /**
  * On whose behalf the engine calls. It is to be believed because the caller has proved that it knows the admin secret.
  */
@@ -16,6 +26,19 @@ export class Session {
   /** Whether the caller is the admin, or a direct call with the admin secret and no session at all. */
   get trusted(): boolean {
     return this.role === '' || this.role === 'admin';
+  }
+
+  /**
+   * The id of the user who calls, in lower case. Without one it fails with status 401, unless the caller is trusted: then
+   * the id is empty. Visitors with the unauthorizedRole can claim any id, so theirs does not count; ids that are not UUIDs
+   * do not either.
+   */
+  signedIn(unauthorizedRole: string): string {
+    const id = uuid(this.userId);
+    if (this.trusted || (id !== '' && this.role !== unauthorizedRole)) {
+      return id;
+    }
+    throw ActionError.signIn();
   }
 
   /**

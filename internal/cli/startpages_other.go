@@ -1,0 +1,6 @@
+//go:build !linux
+
+package cli
+
+// dropStartPages is for Linux.
+func dropStartPages() {}

@@ -1,0 +1,380 @@
+// Command runtimes measures what a function service adds to the framework it is built on: requests a second and CPU time
+// a request, for an input that is refused and for a read from the cache, side by side with a bare handler of the same
+// framework in the same run.
+//
+//	go run ./scripts/bench/runtimes [-nself bin/nself] [-seconds 2] [-rounds 3] [golang|nestjs|python]...
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+const (
+	userID  = "a11ce000-0000-4000-8000-000000000001"
+	callers = 8
+	sdl     = `type Query { cachedUser(id: UUID!): CachedUser }
+type CachedUser { id: UUID! email: String! name: String! }
+scalar UUID
+`
+)
+
+// scenario is a request that both answer alike.
+type scenario struct{ name, path, body string }
+
+var scenarios = []scenario{
+	{"validation failure", "/actions/register-user",
+		`{"action":{"name":"registerUser"},"input":{"input":{}},"session_variables":{"x-hasura-role":"admin"}}`},
+	{"cached read", "/actions/cached-user",
+		`{"action":{"name":"cachedUser"},"input":{"id":"` + userID + `"},"session_variables":{"x-hasura-role":"admin"}}`},
+}
+
+func main() {
+	nself := flag.String("nself", "bin/nself", "the nself to use")
+	seconds := flag.Float64("seconds", 2, "how long each round takes")
+	rounds := flag.Int("rounds", 3, "how often each is measured; the best round counts")
+	flag.Parse()
+	names := flag.Args()
+	if len(names) == 0 {
+		names = []string{"golang", "nestjs", "python"}
+	}
+	path, err := filepath.Abs(*nself)
+	if err != nil {
+		fail(err)
+	}
+	fmt.Println("| runtime | request | service/s | bare/s | ratio | CPU µs | bare µs | ratio |")
+	fmt.Println("| --- | --- | --- | --- | --- | --- | --- | --- |")
+	for _, name := range names {
+		b := &bench{runtime: name, nself: path, round: time.Duration(*seconds * float64(time.Second)), rounds: *rounds}
+		if err := b.run(context.Background()); err != nil {
+			fail(fmt.Errorf("%s: %w", name, err))
+		}
+	}
+}
+
+func fail(err error) {
+	fmt.Fprintln(os.Stderr, "runtimes:", err)
+	os.Exit(1)
+}
+
+type bench struct {
+	runtime, nself, dir string
+	round               time.Duration
+	rounds              int
+}
+
+func (b *bench) run(ctx context.Context) error {
+	root, err := os.MkdirTemp("", "runtimes")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(root)
+	if err := os.Chmod(root, 0o755); err != nil { // Postgres runs as another user where nself runs as root
+		return err
+	}
+	b.dir = filepath.Join(root, "shop")
+	defer func() { _, _ = b.exec("down", "--driver", "native", "--volumes") }()
+	port, secret, err := b.start(root)
+	if err != nil {
+		return err
+	}
+	bare, barePort, err := b.bare(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		_ = bare.Process.Signal(os.Interrupt)
+		_ = bare.Wait()
+	}()
+	for _, s := range scenarios {
+		var service, plain result
+		for range b.rounds { // in turns, so that whatever else the machine does hits both
+			if err := b.measure(ctx, &service, port, secret, s); err != nil {
+				return err
+			}
+			if err := b.measure(ctx, &plain, barePort, secret, s); err != nil {
+				return fmt.Errorf("bare: %w", err)
+			}
+		}
+		fmt.Printf("| %s | %s | %.0f | %.0f | %.2f | %.0f | %.0f | %.2f |\n", b.runtime, s.name, service.perSecond, plain.perSecond,
+			service.perSecond/plain.perSecond, service.cpu, plain.cpu, plain.cpu/service.cpu)
+	}
+	return nil
+}
+
+func (b *bench) exec(args ...string) (string, error) {
+	cmd := exec.CommandContext(context.Background(), b.nself, args...)
+	cmd.Dir = b.dir
+	var errs strings.Builder
+	cmd.Stderr = &errs
+	out, err := cmd.Output()
+	if err != nil {
+		err = fmt.Errorf("nself %s: %w\n%s", strings.Join(args, " "), err, errs.String())
+	}
+	return strings.TrimSpace(string(out)), err
+}
+
+// start makes a project with the two actions and runs it.
+func (b *bench) start(root string) (port, secret string, err error) {
+	if out, err := exec.CommandContext(context.Background(), b.nself, "init", b.dir, "--runtime", b.runtime).CombinedOutput(); err != nil {
+		return "", "", fmt.Errorf("nself init: %w\n%s", err, out)
+	}
+	file := filepath.Join(root, "cached.graphql")
+	if err := os.WriteFile(file, []byte(sdl), 0o600); err != nil {
+		return "", "", err
+	}
+	target := map[string]string{
+		"golang": "functions/golang/actions/cached_user.go", "python": "functions/python/actions/cached_user.py",
+		"nestjs": "functions/nestjs/src/actions/cached-user.controller.ts",
+	}[b.runtime]
+	source, err := filepath.Glob(filepath.Join("scripts/bench/runtimes/handlers", b.runtime+".*"))
+	if err != nil || len(source) != 1 || target == "" {
+		return "", "", errors.Join(errors.New("no handler for the runtime: run it in the root of the repository"), err)
+	}
+	code, err := os.ReadFile(source[0])
+	if err != nil {
+		return "", "", err
+	}
+	steps := [][]string{
+		{"action", "new", "registerUser", "--runtime", b.runtime},
+		{"action", "new", "cachedUser", "--runtime", b.runtime, "--sdl", file},
+	}
+	for _, args := range steps {
+		if _, err := b.exec(args...); err != nil {
+			return "", "", err
+		}
+	}
+	if err := os.WriteFile(filepath.Join(b.dir, target), []byte(strings.ReplaceAll(string(code), "PROJECT", "shop")), 0o600); err != nil {
+		return "", "", err
+	}
+	steps = [][]string{
+		{"up", "--driver", "native", "--auto-ports", "--wait-timeout", "5m"},
+		{"exec", "postgres", "--", "psql", "-qc", "insert into users (id, email, password_hash, name) values ('" + userID +
+			"', 'bench@example.com', '!', 'Bench')"},
+	}
+	for _, args := range steps {
+		if _, err := b.exec(args...); err != nil {
+			return "", "", err
+		}
+	}
+	port, err = b.exec("config", "get", strings.ToUpper(b.runtime)+"_PORT")
+	if err != nil {
+		return "", "", err
+	}
+	secret, err = b.exec("config", "get", "HASURA_GRAPHQL_ADMIN_SECRET", "--reveal")
+	return port, secret, err
+}
+
+// bare starts the bare handler with the libraries of the project, and puts what it reads into Redis.
+func (b *bench) bare(ctx context.Context) (*exec.Cmd, string, error) {
+	here, err := filepath.Abs("scripts/bench/runtimes/bare")
+	if err != nil {
+		return nil, "", err
+	}
+	redisPort, err := b.exec("config", "get", "REDIS_PORT")
+	if err != nil {
+		return nil, "", err
+	}
+	password, err := b.exec("config", "get", "REDIS_PASSWORD", "--reveal")
+	if err != nil {
+		return nil, "", err
+	}
+	set := exec.CommandContext(ctx, "redis-cli", "-p", redisPort, "--no-auth-warning", "-a", password, "set", "bench:user",
+		`{"id":"`+userID+`","email":"bench@example.com","name":"Bench"}`)
+	if out, err := set.CombinedOutput(); err != nil {
+		return nil, "", fmt.Errorf("redis-cli: %w\n%s", err, out)
+	}
+	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, "", err
+	}
+	_, port, _ := net.SplitHostPort(l.Addr().String())
+	_ = l.Close()
+	var cmd *exec.Cmd
+	switch b.runtime {
+	case "golang":
+		program := filepath.Join(b.dir, "bare")
+		if out, err := exec.CommandContext(ctx, "go", "build", "-o", program, "./scripts/bench/runtimes/bare/golang").CombinedOutput(); err != nil {
+			return nil, "", fmt.Errorf("go build: %w\n%s", err, out)
+		}
+		cmd = exec.CommandContext(ctx, program)
+	case "nestjs":
+		code, err := os.ReadFile(filepath.Join(here, "nestjs.mjs"))
+		if err != nil {
+			return nil, "", err
+		}
+		modules, err := b.find("node_modules")
+		if err != nil {
+			return nil, "", err
+		}
+		file := filepath.Join(filepath.Dir(modules), "bare.mjs") // beside the libraries, where it finds them
+		if err := os.WriteFile(file, code, 0o600); err != nil {
+			return nil, "", err
+		}
+		cmd = exec.CommandContext(ctx, "node", file)
+	default:
+		gunicorn, err := b.find("gunicorn")
+		if err != nil {
+			return nil, "", err
+		}
+		// As many processes and threads as the service has.
+		cmd = exec.CommandContext(ctx, gunicorn, "--chdir", here, "-b", "127.0.0.1:"+port, "-k", "gthread", "-w", "2", "--threads", "8",
+			"--keep-alive", "120", "--log-level", "error", "python:app")
+	}
+	cmd.Env = append(os.Environ(), "PORT="+port, "REDIS_URL=redis://:"+password+"@127.0.0.1:"+redisPort+"/0",
+		"NODE_ENV=production", "PYTHONDONTWRITEBYTECODE=1")
+	cmd.Stderr = os.Stderr
+	if err := cmd.Start(); err != nil {
+		return nil, "", err
+	}
+	for deadline := time.Now().Add(30 * time.Second); ; {
+		conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", "127.0.0.1:"+port)
+		if err == nil {
+			return cmd, port, conn.Close()
+		}
+		if time.Now().After(deadline) {
+			return nil, "", fmt.Errorf("the bare handler does not listen: %w", err)
+		}
+		<-time.After(50 * time.Millisecond)
+	}
+}
+
+// find returns the first file of that name under the project.
+func (b *bench) find(name string) (string, error) {
+	found := ""
+	err := filepath.WalkDir(b.dir, func(path string, d os.DirEntry, err error) error {
+		if err == nil && d.Name() == name {
+			found = path
+			return filepath.SkipAll
+		}
+		return nil
+	})
+	if err == nil && found == "" {
+		err = fmt.Errorf("there is no %s under the project", name)
+	}
+	return found, err
+}
+
+// result is the best of several rounds.
+type result struct {
+	perSecond float64
+	cpu       float64 // µs a request, of all processes of the server
+}
+
+// measure sends requests for one round.
+func (b *bench) measure(ctx context.Context, r *result, port, secret string, s scenario) error {
+	if _, err := load(ctx, port, secret, s, b.round/4); err != nil { // warms up
+		return err
+	}
+	before, err := cpuTime(port)
+	if err != nil {
+		return err
+	}
+	start := time.Now()
+	n, err := load(ctx, port, secret, s, b.round)
+	if err != nil {
+		return err
+	}
+	took := time.Since(start)
+	after, err := cpuTime(port)
+	if err != nil {
+		return err
+	}
+	r.perSecond = max(r.perSecond, float64(n)/took.Seconds())
+	if cpu := float64((after - before).Microseconds()) / float64(n); r.cpu == 0 || cpu < r.cpu {
+		r.cpu = cpu
+	}
+	return nil
+}
+
+// load calls the server from several callers and returns the number of answers.
+func load(ctx context.Context, port, secret string, s scenario, d time.Duration) (int64, error) {
+	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: callers, DisableCompression: true}}
+	defer client.CloseIdleConnections()
+	var n atomic.Int64
+	var failed error
+	var once sync.Once
+	var wg sync.WaitGroup
+	end := time.Now().Add(d)
+	for range callers {
+		wg.Go(func() {
+			for time.Now().Before(end) {
+				if err := call(ctx, client, port, secret, s); err != nil {
+					once.Do(func() { failed = err })
+					return
+				}
+				n.Add(1)
+			}
+		})
+	}
+	wg.Wait()
+	return n.Load(), failed
+}
+
+func call(ctx context.Context, client *http.Client, port, secret string, s scenario) error {
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://127.0.0.1:"+port+s.path, strings.NewReader(s.body))
+	if err != nil {
+		return err
+	}
+	req.Header.Set("Content-Type", "application/json")
+	req.Header.Set("X-Hasura-Admin-Secret", secret)
+	resp, err := client.Do(req)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	data, err := io.ReadAll(resp.Body)
+	if err == nil && (resp.StatusCode != http.StatusOK || !strings.Contains(string(data), "message") && !strings.Contains(string(data), "bench@")) {
+		err = fmt.Errorf("%s answered %s: %s", s.path, resp.Status, data)
+	}
+	return err
+}
+
+// cpuTime is what the processes that listen on the port, or have it for PORT, and their children have used.
+func cpuTime(port string) (time.Duration, error) {
+	const ticks = 100 // a second, on every Linux that Go runs on
+	entries, err := os.ReadDir("/proc")
+	if err != nil {
+		return 0, err
+	}
+	total := 0
+	for _, e := range entries {
+		if _, err := strconv.Atoi(e.Name()); err != nil {
+			continue
+		}
+		environ, _ := os.ReadFile("/proc/" + e.Name() + "/environ")
+		if !strings.Contains("\x00"+string(environ), "\x00PORT="+port+"\x00") {
+			continue
+		}
+		stat, _ := os.ReadFile("/proc/" + e.Name() + "/stat")
+		_, rest, _ := strings.Cut(string(stat), ") ")
+		fields := strings.Fields(rest)
+		if len(fields) < 13 {
+			continue
+		}
+		for _, f := range fields[11:13] { // utime, stime
+			n, err := strconv.Atoi(f)
+			if err != nil {
+				return 0, err
+			}
+			total += n
+		}
+	}
+	if total == 0 {
+		return 0, fmt.Errorf("no process has PORT=%s", port)
+	}
+	return time.Duration(total) * time.Second / ticks, nil
+}
