@@ -49,7 +49,7 @@ func people(n int) []Contact {
 	return list
 }
 
-// pushAll pushes contacts and returns the reasons, and what was logged.
+// pushAll pushes contacts, closes s, and returns the reasons and what was logged.
 func pushAll(ctx context.Context, t *testing.T, s *server, allowed string, contacts []Contact) ([]string, string) {
 	t.Helper()
 	var log bytes.Buffer
@@ -66,6 +66,7 @@ func pushAll(ctx context.Context, t *testing.T, s *server, allowed string, conta
 	if err != nil {
 		t.Fatal(err)
 	}
+	s.Close() // no request runs any more: what the server keeps may be read
 	return all, log.String()
 }
 
