@@ -10,9 +10,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/spf13/cobra"
 
-	"github.com/nself-org/nself/internal/errdefs"
 	"github.com/nself-org/nself/internal/ui"
 )
 
@@ -47,19 +45,8 @@ func (p *configProject) run(t *testing.T, args ...string) (stdout, stderr string
 	f := &Factory{
 		IO: &ui.Streams{In: strings.NewReader(p.stdin), Out: &out, Err: &errs}, Environ: p.environ, WorkDir: p.dir,
 	}
-	root := &cobra.Command{Use: "nself", SilenceErrors: true, SilenceUsage: true}
-	root.AddCommand(newConfigCmd(f))
-	root.SetArgs(append([]string{"config"}, args...))
-	root.SetOut(&out)
-	root.SetErr(&errs)
-	err := root.ExecuteContext(t.Context())
-	if err != nil && isCobraUsage(err) {
-		err = errdefs.As(errdefs.ErrUsage, err)
-	}
-	if err != nil {
-		printError(f.IO, err)
-	}
-	return out.String(), errs.String(), exitCode(t.Context(), err)
+	code = run(t.Context(), f, append([]string{"config"}, args...))
+	return out.String(), errs.String(), code
 }
 
 func TestConfigShow(t *testing.T) {
@@ -116,7 +103,7 @@ func TestConfigGet(t *testing.T) {
 		{"REDIS_PASSWORD", "\n", "", exitOK},
 		{"NESTJS_PROT", "", "did you mean NESTJS_PORT?", exitUsage},
 		{"NOTHING", "", "no file sets it", exitUsage},
-		{"", "", "accepts 1 arg", exitUsage},
+		{"", "", "takes <key>, got no argument", exitUsage},
 		{"NESTJS_PORT --env nowhere", "", "is not an environment", exitUsage},
 	}
 	for _, tt := range tests {

@@ -46,7 +46,10 @@ func Main(containers *Containers) int {
 func run(ctx context.Context, f *Factory, args []string) int {
 	root := newRootCmd(f)
 	root.SetArgs(args)
-	cmd, err := root.ExecuteContextC(ctx)
+	cmd, err := unknownSubcommand(root, args)
+	if err == nil {
+		cmd, err = root.ExecuteContextC(ctx)
+	}
 	if err == nil {
 		return exitOK
 	}
@@ -58,35 +61,9 @@ func run(ctx context.Context, f *Factory, args []string) int {
 	printError(f.IO, err)
 	code := exitCode(ctx, err)
 	if errors.Is(err, errdefs.ErrUsage) {
-		f.IO.Notef("\nUsage: %s\nHelp:  %s --help\n", cmd.UseLine(), cmd.CommandPath())
+		f.IO.Notef("\nUsage: %s\nHelp:  %s --help\n", usageLine(cmd), cmd.CommandPath())
 	}
 	return code
-}
-
-// classifyCobra marks cobra's own complaints as usage, and makes advice of its suggestions.
-func classifyCobra(err error) error {
-	if !isCobraUsage(err) {
-		return err
-	}
-	what, suggestions, found := strings.Cut(err.Error(), "\n\nDid you mean this?\n")
-	if !found {
-		return errdefs.As(errdefs.ErrUsage, err)
-	}
-	return errdefs.As(errdefs.ErrUsage, errdefs.WithHint(errors.New(what),
-		"did you mean "+strings.Join(strings.Fields(suggestions), " or ")+"?"))
-}
-
-// isCobraUsage tells whether cobra itself refused the command line: it gives such errors no type of their own.
-func isCobraUsage(err error) bool {
-	for _, prefix := range []string{
-		"unknown command", "unknown flag", "unknown shorthand flag", "flag needs an argument", "invalid argument",
-		"accepts ", "requires at least", "requires at most", "required flag", "bad flag syntax", "if any flags in the group",
-	} {
-		if strings.HasPrefix(err.Error(), prefix) {
-			return true
-		}
-	}
-	return false
 }
 
 // The groups of commands in nself --help.
@@ -103,7 +80,10 @@ func newRootCmd(f *Factory) *cobra.Command {
 		Long: `nself scaffolds and runs function services for Hasura Actions.
 
 Write a mutation's GraphQL types, pick a language, and get the typed handler, its test, the Hasura metadata and a running
-backend: GraphQL engine, Postgres, Redis, mail catcher and the function services. With Docker or without.`,
+backend: GraphQL engine, Postgres, Redis, mail catcher and the function services. With Docker or without.
+
+Exit codes of every command: 0 done, 1 failure, 2 usage, 3 project invalid or drifted, 4 something needed is unavailable,
+5 a service is unhealthy, 130 interrupted.`,
 		Example: `  nself init shop --runtime golang
   cd shop
   nself action new registerUser --runtime golang
@@ -132,6 +112,7 @@ backend: GraphQL engine, Postgres, Redis, mail catcher and the function services
 		newGatewayCmd(f, runGateway))
 	add(groupLook, newStatusCmd(f, runStatus), newLogsCmd(f, runLogs), newURLsCmd(f, runURLs), newDoctorCmd(f, runDoctor), newVersionCmd(f, runVersion), newManCmd(f))
 	root.AddCommand(newSuperviseCmd(f))
+	describeUsage(root)
 	return root
 }
 
