@@ -39,9 +39,8 @@ func newActionExportCmd(f *Factory, run func(context.Context, *actionExportOptio
 		Use:   "export",
 		Short: "Bring what was edited on the running engine into the files",
 		Long: `Read the running engine's metadata and write what was edited there, with the console or another tool, into hasura/metadata.
-What has changed in the files only, since they were applied, stays. Of the two files that declare actions only what
-differs is touched: comments and order stay. Other files are written anew where they differ. A copy of each file that
-changes is kept under .nself/backup.
+What has changed in the files only, since they were applied, stays. Comments stay with what they stand at, and where that can
+be done safely only what differs is touched. A copy of each file that changes is kept under .nself/backup.
 
 What both sides have changed is a conflict: nothing is written, unless --force takes the engine's version.`,
 		Example: `  nself action export
@@ -136,8 +135,10 @@ func printAdopted(io *ui.Streams, a *metadata.Adopted, check bool) {
 		switch {
 		case a.Files[name] == nil:
 			how = "no longer used, removed"
-		case slices.Contains(a.Rewritten, name):
+		case slices.Contains(a.Uncommented, name):
 			how = "written anew, without its comments"
+		case slices.Contains(a.Rewritten, name):
+			how = "written anew, with its comments"
 		}
 		io.Printf("  %s %s\n", name, t.Dim(how))
 	}

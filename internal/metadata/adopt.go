@@ -18,13 +18,16 @@ type Adopted struct {
 	Differences []Difference
 	// Files are the new contents of the files that change, by path relative to the project; nil for one that goes.
 	Files map[string][]byte
-	// Rewritten names the files among them that are written anew as a whole: comments in them are lost.
+	// Rewritten names the files among them that could not be changed in place. Their comments stand at what they stood
+	// at; blank lines and quoting may differ.
 	Rewritten []string
+	// Uncommented names those of Rewritten whose comments could not be kept.
+	Uncommented []string
 }
 
 // Adopt makes the project's files say what md says, and returns their new contents; it writes nothing. In the two files
-// that declare actions only what differs changes, and comments and order stay, unless that cannot be done safely. The
-// other files are written anew where they differ; tables keep a file each where the project has it so.
+// that declare actions, and in the others where that can be done safely, only what differs changes. Comments stay; those of what
+// goes, go. Tables keep a file each where the project has it so.
 func Adopt(projectDir string, md *Metadata) (*Adopted, error) {
 	have, err := LoadDir(projectDir)
 	if err != nil {
@@ -70,12 +73,9 @@ func (ad *Adopted) actions(dir string, have, md *Metadata) error {
 		}
 	}
 	if err != nil { // not an edit that keeps the rest: what is meant counts more than how it is written
-		files, err := Render(inOrderOf(have, md))
-		if err != nil {
+		if newSDL, newYAML, err = ad.rewriteActions(sdl, text, inOrderOf(have, md)); err != nil {
 			return err
 		}
-		newSDL, newYAML = files[SDLFile], files[YAMLFile]
-		ad.Rewritten = append(ad.Rewritten, SDLFile, YAMLFile)
 	}
 	for path, data := range map[string][]byte{SDLFile: newSDL, YAMLFile: newYAML} {
 		if old, err := readFile(dir, path); err != nil || !bytes.Equal(old, data) {
@@ -83,6 +83,42 @@ func (ad *Adopted) actions(dir string, have, md *Metadata) error {
 		}
 	}
 	return nil
+}
+
+// rewriteActions writes both files as a whole, with the comments of the old ones.
+func (ad *Adopted) rewriteActions(sdl, text []byte, md *Metadata) (newSDL, newYAML []byte, err error) {
+	files, err := Render(md)
+	if err != nil {
+		return nil, nil, err
+	}
+	rendered, err := yamlNode(files[YAMLFile])
+	if err != nil {
+		return nil, nil, err
+	}
+	newYAML, how, err := rewriteYAML(text, rendered)
+	if err != nil {
+		return nil, nil, err
+	}
+	if how != inPlace {
+		ad.rewrote(YAMLFile, how == rewritten)
+	}
+	newSDL = []byte(rewrittenSDL(string(trimBOM(sdl)), string(files[SDLFile])))
+	got := parseActions(newSDL, newYAML)
+	got.Rest, got.InheritedRoles = md.Rest, md.InheritedRoles
+	left, err := Compare(got, md)
+	same := err == nil && len(left) == 0
+	if !same {
+		newSDL = files[SDLFile]
+		ad.rewrote(SDLFile, false)
+	}
+	return newSDL, newYAML, nil
+}
+
+func (ad *Adopted) rewrote(file string, commented bool) {
+	ad.Rewritten = append(ad.Rewritten, file)
+	if !commented {
+		ad.Uncommented = append(ad.Uncommented, file)
+	}
 }
 
 // edit changes one action after the other: first those that there are, with their types, then those that go and come.
@@ -248,7 +284,13 @@ func (ad *Adopted) write(dir, file string, raw json.RawMessage) error {
 		if errA == nil && errB == nil && bytes.Equal(mustJSON(plain(before)), mustJSON(plain(after))) {
 			return nil
 		}
-		ad.Rewritten = append(ad.Rewritten, file)
+		var how rewriting
+		if text, how, err = rewriteYAML(old, n); err != nil {
+			return err
+		}
+		if how != inPlace {
+			ad.rewrote(file, how == rewritten)
+		}
 	}
 	ad.Files[file] = text
 	return nil

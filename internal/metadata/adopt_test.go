@@ -61,7 +61,9 @@ func adoptProject(t *testing.T) (string, *metadata.Metadata) {
 			"  tables: \"!include default/tables/tables.yaml\"\n",
 		metadata.Folder + "/databases/default/tables/tables.yaml": "- \"!include public_users.yaml\"\n",
 		metadata.Folder + "/databases/default/tables/public_users.yaml": "# everybody\n" +
-			"table:\n  name: users\n  schema: public\n",
+			"table:\n  name: users\n  schema: public\n\n# what a guest may see\nselect_permissions:\n  - role: anonymous\n" +
+			"    permission:\n      columns: # few\n        - id\n        - email # and this\n      filter: {}\n" +
+			"  # whoever is in\n  - role: user\n    permission:\n      columns: '*'\n      filter: {}\n",
 	} {
 		file := filepath.Join(dir, filepath.FromSlash(path))
 		if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
@@ -146,8 +148,11 @@ func TestAdopt(t *testing.T) {
 				md.CustomTypes.Scalars = append(md.CustomTypes.Scalars, metadata.Scalar{Name: "Money"})
 			},
 			differences: []string{"type Money added"},
-			rewritten:   []string{metadata.SDLFile, metadata.YAMLFile},
-			now:         map[string][]string{metadata.SDLFile: {"scalar Money", "login("}},
+			kept: map[string][]string{
+				metadata.SDLFile:  {"# what people do", "# the way in", "# no arguments", "# opaque"},
+				metadata.YAMLFile: {"# asked for at every start", "'{{GOLANG_URL}}/actions/login' # with a quote"},
+			},
+			now: map[string][]string{metadata.SDLFile: {"scalar Money", "login("}},
 		},
 		"tables and cron triggers": {
 			edit: func(md *metadata.Metadata) {
@@ -165,6 +170,20 @@ func TestAdopt(t *testing.T) {
 			now: map[string][]string{
 				metadata.Folder + "/databases/default/tables/public_orders.yaml": {"name: orders"},
 				metadata.Folder + "/cron_triggers.yaml":                          {"nightly"},
+			},
+		},
+		"a table's permissions": {
+			edit: func(md *metadata.Metadata) {
+				md.Rest["sources"] = json.RawMessage(strings.NewReplacer(`"role":"user"`, `"role":"member"`,
+					`["id","email"]`, `["id","email","name"]`).Replace(string(md.Rest["sources"])))
+			},
+			differences: []string{"table default public.users changed"},
+			rewritten:   []string{metadata.Folder + "/databases/default/tables/public_users.yaml"},
+			kept: map[string][]string{
+				metadata.Folder + "/databases/default/tables/public_users.yaml": {"# everybody", "# what a guest may see", "email # and this"},
+			},
+			now: map[string][]string{
+				metadata.Folder + "/databases/default/tables/public_users.yaml": {"role: member", "- name\n"},
 			},
 		},
 		"a table that goes": {
