@@ -2,11 +2,14 @@ package cli
 
 import (
 	"context"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/nself-org/nself/internal/errdefs"
 	"github.com/nself-org/nself/internal/stack"
 	"github.com/nself-org/nself/internal/ui"
 )
@@ -26,7 +29,10 @@ func newStatusCmd(f *Factory, run func(context.Context, *statusOptions) error) *
 		Aliases: []string{"ps"},
 		Short:   "Show the state of every service",
 		Long: `Show the state of every service. The exit code is 0 when the project runs and all of it is healthy, or when it is
-stopped, and 5 when a service that should run is not healthy.`,
+stopped, and 5 when a service that should run is not healthy.
+
+A service whose settings or sources have changed since it started is told, in JSON with "changed": true; nself up starts it
+anew.`,
 		Example: `  nself status
   nself status --json`,
 		Args: cobra.NoArgs,
@@ -46,6 +52,13 @@ func runStatus(ctx context.Context, opts *statusOptions) error {
 	if err != nil {
 		return err
 	}
+	if err := markChanged(ctx, s.Driver, &status); err != nil {
+		if ctx.Err() != nil {
+			return err
+		}
+		hints := append(errdefs.Hints(err), "")
+		printWarning(opts.IO, "whether services have changed since they started is not known: "+firstLine(err.Error()), hints[0])
+	}
 	if opts.JSON {
 		if err := opts.IO.JSON(status); err != nil {
 			return err
@@ -63,9 +76,19 @@ func runStatus(ctx context.Context, opts *statusOptions) error {
 	return nil
 }
 
+// markChanged marks the services that are not what the settings and sources ask for any more.
+func markChanged(ctx context.Context, driver stack.Driver, status *stack.Status) error {
+	names, err := driver.Changed(ctx)
+	for i := range status.Services {
+		status.Services[i].Changed = slices.Contains(names, status.Services[i].Name)
+	}
+	return err
+}
+
 func printStatus(io *ui.Streams, status stack.Status) {
 	t := io.OutTheme()
 	rows := make([][]string, 0, len(status.Services))
+	var changed []string
 	for _, s := range status.Services {
 		port, age, restarts := "-", "-", ""
 		if s.Port != 0 {
@@ -77,11 +100,19 @@ func printStatus(io *ui.Streams, status stack.Status) {
 		if s.Restarts > 0 {
 			restarts = strconv.Itoa(s.Restarts)
 		}
-		rows = append(rows, []string{s.Name, paintState(t, s.State), port, age, restarts, firstLine(s.Detail)})
+		detail := firstLine(s.Detail)
+		if s.Changed {
+			detail = strings.TrimSuffix(t.Warn("changed since it started")+"; "+detail, "; ")
+			changed = append(changed, s.Name)
+		}
+		rows = append(rows, []string{s.Name, paintState(t, s.State), port, age, restarts, detail})
 	}
 	ui.Table(io.Out, []string{"SERVICE", "STATE", "PORT", "UP", "RESTARTS", "DETAIL"}, rows)
 	if !status.Running {
 		io.Notef("%s is stopped; start it with nself up\n", status.Project)
+	}
+	if len(changed) > 0 {
+		io.Notef("%s changed since it started; nself up starts it anew\n", strings.Join(changed, ", "))
 	}
 }
 

@@ -32,6 +32,9 @@ type Driver interface {
 	Restart(ctx context.Context, services []string, opts UpOptions) error
 	// Status reports every service that the project has, running or not.
 	Status(ctx context.Context) (Status, error)
+	// Changed names the running services that are not what the project's settings and sources ask for any more; the next Up
+	// would start them anew. It is dearer than Status: it reads the sources.
+	Changed(ctx context.Context) ([]string, error)
 	// Logs writes the services' output to opts.Sink until it is exhausted, or, with Follow, until ctx ends.
 	Logs(ctx context.Context, opts LogsOptions) error
 	// Exec runs a command in a service's context (its container, or its folder and environment) and returns its exit code.
@@ -121,6 +124,7 @@ type ServiceStatus struct {
 	PID      int       `json:"pid,omitempty"`
 	Started  time.Time `json:"started,omitzero"`
 	Restarts int       `json:"restarts"`
+	Changed  bool      `json:"changed,omitempty"` // since it started; set by whoever asks [Driver.Changed]
 }
 
 // LogsOptions selects log lines.

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/compose-spec/compose-go/v2/types"
 	"github.com/docker/compose/v5/pkg/api"
 	"github.com/docker/compose/v5/pkg/compose"
 	"github.com/moby/moby/api/types/container"
@@ -13,31 +14,51 @@ import (
 	"github.com/nself-org/nself/internal/stack"
 )
 
+// Changed names the running services that have changed since they started; see [stack.Driver].
+func (d *driver) Changed(ctx context.Context) ([]string, error) {
+	e, err := d.open(ctx)
+	if err != nil {
+		return nil, err
+	}
+	project, err := load(ctx, d.Config)
+	if err != nil {
+		return nil, err
+	}
+	order, err := chosen(project, nil)
+	if err != nil {
+		return nil, err
+	}
+	all, err := e.containers(ctx, project.Name)
+	if err != nil {
+		return nil, err
+	}
+	return changed(project, order, all)
+}
+
 // changed names the running services whose configuration or sources are not those that their containers were made from, by
 // the labels that Compose and the build leave.
-func (a *ascent) changed() ([]string, error) {
+func changed(project *types.Project, order []string, all map[string]container.InspectResponse) ([]string, error) {
 	var names []string
-	for _, name := range a.order {
-		c := a.before[name]
+	for _, name := range order {
+		c := all[name]
 		if !running(c) || c.Config == nil {
 			continue
 		}
-		differs, err := a.differs(name, c)
+		differ, err := differs(project.Services[name], c)
 		if err != nil {
-			return nil, err
+			return nil, fmt.Errorf("%s: %w", name, err)
 		}
-		if differs {
+		if differ {
 			names = append(names, name)
 		}
 	}
 	return names, nil
 }
 
-func (a *ascent) differs(name string, c container.InspectResponse) (bool, error) {
-	s := a.project.Services[name]
+func differs(s types.ServiceConfig, c container.InspectResponse) (bool, error) {
 	hash, err := compose.ServiceHash(s)
 	if err != nil {
-		return false, fmt.Errorf("%s: hash the configuration: %w", name, err)
+		return false, fmt.Errorf("hash the configuration: %w", err)
 	}
 	if hash != c.Config.Labels[api.ConfigHashLabel] {
 		return true, nil
@@ -55,7 +76,7 @@ func (a *ascent) differs(name string, c container.InspectResponse) (bool, error)
 // settle asks, where there is somebody to ask, what becomes of running services that have changed, and notes those that
 // stay as they are.
 func (a *ascent) settle(ctx context.Context, ask func(changed []string) bool) error {
-	names, err := a.changed()
+	names, err := changed(a.project, a.order, a.before)
 	if err != nil || len(names) == 0 || ctx.Err() != nil {
 		return err
 	}

@@ -164,3 +164,26 @@ func (s *supervisor) status(ctx context.Context) stack.Status {
 	all.Wait()
 	return st
 }
+
+// changed names the running services that the next up would start anew.
+func (s *supervisor) changed() ([]string, error) {
+	cfg, err := s.load()
+	if err != nil {
+		return nil, err
+	}
+	var names []string
+	for _, sv := range enabled(cfg) {
+		u := s.unit(sv.name)
+		if u == nil || !u.active() {
+			continue
+		}
+		out, err := s.logFor(sv.name)
+		if err != nil {
+			return nil, err
+		}
+		if u.print != sv.build(s, cfg, out).fingerprint() {
+			names = append(names, sv.name)
+		}
+	}
+	return names, nil
+}

@@ -338,6 +338,19 @@ func (d *driver) Status(ctx context.Context) (stack.Status, error) {
 	return st, nil
 }
 
+// Changed names the running services that have changed since they started; see [stack.Driver].
+func (d *driver) Changed(ctx context.Context) ([]string, error) {
+	p, err := d.client.ping(ctx)
+	if err != nil || !d.ours(p) {
+		return nil, ctx.Err() // nothing runs that could have changed
+	}
+	var answer changedAnswer
+	if err := d.client.get(ctx, "/v1/changed", &answer); err != nil {
+		return nil, err
+	}
+	return answer.Services, answer.Error.decode()
+}
+
 func stoppedStatus(cfg *env.Config, name string) stack.ServiceStatus {
 	s := stack.ServiceStatus{Name: name, State: stack.StateStopped}
 	if cfg != nil {

@@ -25,6 +25,7 @@ func (s *supervisor) routes() http.Handler {
 		s.reply(w, pong{Protocol: protocol, Dir: s.lay.dir, PID: os.Getpid(), Closing: closing})
 	})
 	mux.HandleFunc("GET /v1/status", func(w http.ResponseWriter, r *http.Request) { s.reply(w, s.status(r.Context())) })
+	mux.HandleFunc("GET /v1/changed", s.serveChanged)
 	mux.HandleFunc("POST /v1/up", s.serveUp)
 	mux.HandleFunc("POST /v1/down", s.serveDown)
 	mux.HandleFunc("POST /v1/cancel", s.serveCancel)
@@ -181,6 +182,11 @@ func (s *supervisor) serveCancel(w http.ResponseWriter, r *http.Request) {
 		cancel(context.Canceled)
 	}
 	s.reply(w, struct{}{})
+}
+
+func (s *supervisor) serveChanged(w http.ResponseWriter, _ *http.Request) {
+	names, err := s.changed()
+	s.reply(w, changedAnswer{Services: names, Error: encodeError(err)})
 }
 
 // serveReady holds processes in waiting as long as the caller is there.

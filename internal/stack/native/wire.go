@@ -41,6 +41,12 @@ type pong struct {
 	Closing  bool   `json:"closing,omitempty"` // it is about to end, and takes no more requests
 }
 
+// changedAnswer names the running services that have changed since they started.
+type changedAnswer struct {
+	Services []string   `json:"services,omitempty"`
+	Error    *wireError `json:"error,omitempty"`
+}
+
 // message is one line of an answer: any number of events, then the result.
 type message struct {
 	Event *stack.Event `json:"event,omitempty"`

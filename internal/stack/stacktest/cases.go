@@ -72,8 +72,11 @@ func upRestartsWhatHasChanged(t *testing.T, r *run) {
 	r.mustUp(t)
 	before := r.status(t)
 	pid := r.call(t, http.MethodGet, "/pid")
+	r.wantChanged(t)
 	r.Set(t, map[string]string{"GREETING": "bonjour"})
+	r.wantChanged(t, stack.Hasura, r.Function) // the engine has the variable for the handlers' headers
 	r.mustUp(t)
+	r.wantChanged(t)
 	if got := r.call(t, http.MethodGet, "/env?key=GREETING"); got != "bonjour" {
 		t.Errorf("GREETING is %q in the service, want the new value", got)
 	}
@@ -83,6 +86,15 @@ func upRestartsWhatHasChanged(t *testing.T, r *run) {
 	if after := r.status(t); !after[stack.Postgres].Started.Equal(before[stack.Postgres].Started) {
 		t.Error("postgres was restarted for a variable that it does not see")
 	}
+}
+
+func stoppedStackHasNotChanged(t *testing.T, r *run) {
+	r.wantChanged(t)
+	r.mustUp(t, stack.Postgres)
+	r.Set(t, map[string]string{"GREETING": "bonjour"})
+	r.wantChanged(t) // the service that sees it does not run
+	r.mustDown(t, stack.DownOptions{})
+	r.wantChanged(t)
 }
 
 func unknownServiceIsUsage(t *testing.T, r *run) {

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -42,6 +43,7 @@ func Run(t *testing.T, open func(t *testing.T) Subject) {
 		{"UpAgainChangesNothing", upAgainChangesNothing},
 		{"UpStartsOnlyWhatIsNamed", upStartsOnlyWhatIsNamed},
 		{"UpRestartsWhatHasChanged", upRestartsWhatHasChanged},
+		{"StoppedStackHasNotChanged", stoppedStackHasNotChanged},
 		{"UnknownServiceIsUsage", unknownServiceIsUsage},
 		{"LateServiceIsReported", lateServiceIsReported},
 		{"InterruptedUpTakesBack", interruptedUpTakesBack},
@@ -139,6 +141,17 @@ func (r *run) psql(t *testing.T, sql string) string {
 		t.Fatalf("psql %q: exit code %d, %v\n%s", sql, code, err, errs.String())
 	}
 	return strings.TrimSpace(out.String())
+}
+
+// wantChanged fails unless the driver names just these services as changed since they started.
+func (r *run) wantChanged(t *testing.T, want ...string) {
+	t.Helper()
+	got, err := r.Driver(t).Changed(t.Context())
+	slices.Sort(got)
+	slices.Sort(want)
+	if err != nil || !slices.Equal(got, want) {
+		t.Errorf("changed since they started: %v, %v, want %v", got, err, want)
+	}
 }
 
 // eventually polls until check returns nil, and fails the test with its last error when that does not come.
