@@ -89,11 +89,11 @@ func (n *needs) service(cfg *env.Config, md *metadata.Metadata, rt env.Runtime) 
 	}
 	for _, f := range files {
 		n.reasons[f.Path] = enabled
-		if strings.HasSuffix(f.Path, "_gen.go") || strings.HasSuffix(f.Path, ".gen.ts") {
+		if strings.HasSuffix(f.Path, "_gen.go") || strings.HasSuffix(f.Path, ".gen.ts") || strings.HasSuffix(f.Path, "_gen.py") {
 			n.reasons[f.Path] = "the actions and their types"
 		}
 		for _, a := range in.Actions {
-			if base := path.Base(f.Path); strings.HasPrefix(base, metadata.Snake(a.Name)) ||
+			if base := strings.TrimPrefix(path.Base(f.Path), "test_"); strings.HasPrefix(base, metadata.Snake(a.Name)) ||
 				strings.HasPrefix(base, metadata.Kebab(a.Name)) {
 				n.reasons[f.Path] = "action " + a.Name
 				if at := a.Pos.String(); at != "" {

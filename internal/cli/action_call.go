@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -16,6 +17,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/nself-org/nself/internal/actioncall"
+	"github.com/nself-org/nself/internal/actioncheck"
+	"github.com/nself-org/nself/internal/build"
 	"github.com/nself-org/nself/internal/env"
 	"github.com/nself-org/nself/internal/errdefs"
 	"github.com/nself-org/nself/internal/metadata"
@@ -129,6 +132,7 @@ func runActionTest(ctx context.Context, opts *actionTestOptions) error {
 	opts.IO.Printf("%s\n", strings.TrimRight(ui.PrettyJSON(opts.IO.OutTheme(), resp.Body), "\n"))
 	if resp.Failed {
 		noteRole(opts, action)
+		noteNext(opts, md, action, build.RuntimeOf(cfg, action.Definition.Handler), resp)
 		return &exitError{exitFailure}
 	}
 	return nil
@@ -143,6 +147,65 @@ func noteRole(opts *actionTestOptions, action *metadata.Action) {
 	}
 	printWarning(opts.IO, fmt.Sprintf("%s: the role %q may not call %s, so its schema does not have it", action.YAMLPos, opts.Role, action.Name),
 		fmt.Sprintf("add - role: %s to the permissions of %s", opts.Role, action.Name))
+}
+
+// noteNext says what to do about a failed call where its answer is not the handler's own.
+func noteNext(opts *actionTestOptions, md *metadata.Metadata, action *metadata.Action, runtime string, resp *actioncall.Response) {
+	next := ""
+	switch f := failureIn(resp); {
+	case opts.Quiet:
+	case f.code == "validation-failed" && strings.HasPrefix(f.path, "$.selectionSet."+action.Name+".args"):
+		next = "its arguments look like this: " + sampleCall(md, action)
+	case f.code == "NOT_IMPLEMENTED":
+		next = "when the handler is written, nself up starts it; nself up --watch does so whenever you save"
+	case f.status >= http.StatusInternalServerError && runtime != "":
+		next = "nself logs " + runtime + " --tail 20 tells why"
+	}
+	if next != "" {
+		opts.IO.Notef("  %s %s\n", opts.IO.ErrTheme().Good("fix:"), next)
+	}
+}
+
+// failure is what an answer says of what went wrong.
+type failure struct {
+	code, path string
+	status     int // of the handler's answer; 0 where it is not told
+}
+
+func failureIn(resp *actioncall.Response) failure {
+	var answer struct {
+		Code   string `json:"code"`
+		Errors []struct {
+			Extensions struct {
+				Code     string `json:"code"`
+				Path     string `json:"path"`
+				Internal struct {
+					Response struct {
+						Status int `json:"status"`
+					} `json:"response"`
+				} `json:"internal"`
+			} `json:"extensions"`
+		} `json:"errors"`
+	}
+	_ = json.Unmarshal(resp.Body, &answer) // what is no JSON tells nothing
+	if len(answer.Errors) == 0 {
+		return failure{code: answer.Code, status: resp.Status}
+	}
+	e := answer.Errors[0].Extensions
+	return failure{code: e.Code, path: e.Path, status: e.Internal.Response.Status}
+}
+
+// sampleCall is a command line that calls an action with input of the declared types.
+func sampleCall(md *metadata.Metadata, action *metadata.Action) string {
+	line := "nself action test " + action.Name
+	if len(action.Definition.Arguments) == 0 {
+		return line
+	}
+	input, err := json.Marshal(actioncheck.Sample(&md.CustomTypes, action))
+	if err != nil {
+		return line + " --input '{...}'"
+	}
+	return line + " --input '" + string(input) + "'"
 }
 
 // await waits for the result of an asynchronous action. created is the answer to the mutation.

@@ -162,7 +162,8 @@ func checkActions(ctx context.Context, dir string, environ []string) ([]actionFi
 		}
 	}
 	for _, c := range result.Plan.Changes {
-		if c.Action != build.Unchanged && c.Action != build.Adopt {
+		ofActions := strings.HasPrefix(c.Path, "functions/") || strings.HasPrefix(c.Path, "hasura/")
+		if ofActions && c.Action != build.Unchanged && c.Action != build.Adopt {
 			findings = append(findings, actionFinding{
 				Severity: "error", Rule: "drift", Place: c.Path, Fix: "run nself build",
 				Text: strings.TrimSuffix("build would "+string(c.Action)+" it: "+c.Reason, ": "),

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path"
 	"path/filepath"
 	"strings"
 
@@ -92,21 +93,19 @@ func printBuilt(io *ui.Streams, result build.Result) {
 func printWhereItIs(io *ui.Streams, cfg *env.Config, a *metadata.Action) {
 	runtime := build.RuntimeOf(cfg, a.Definition.Handler)
 	for _, p := range scaffold.ActionFiles(runtime, a.Name, nil) {
+		if isTest(p) {
+			continue
+		}
 		if _, err := os.Stat(filepath.Join(cfg.Dir, filepath.FromSlash(p))); err == nil {
-			io.Notef("\nYour handler is in %s; test it with %s\n", p, io.ErrTheme().Link(testCommand(runtime)))
+			t := io.ErrTheme()
+			io.Notef("\nYour handler is in %s; start it with %s, test it with %s\n", p, t.Link("nself up"), t.Link("nself test "+runtime))
 			return
 		}
 	}
 }
 
-// testCommand runs the tests of a runtime's service.
-func testCommand(runtime string) string {
-	switch runtime {
-	case "golang":
-		return "cd functions/golang && go test ./..."
-	case "nestjs":
-		return "cd functions/nestjs && npm test"
-	default:
-		return "cd functions/python && pytest"
-	}
+// isTest tells whether a file of a function service is a test.
+func isTest(file string) bool {
+	name := path.Base(file)
+	return strings.HasSuffix(name, "_test.go") || strings.Contains(name, ".spec.") || strings.HasPrefix(name, "test_")
 }

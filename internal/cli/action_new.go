@@ -135,7 +135,11 @@ func runActionNew(ctx context.Context, opts *actionNewOptions) error {
 	}
 	printPlan(opts.IO, result.Plan)
 	warnUnset(opts.IO, cfg, opts.Name, add.Definition.Headers)
-	opts.IO.Notef("\nNext: %s, then %s\n", t.Link("nself up"), t.Link("nself action test "+opts.Name+" --input '{...}'"))
+	declared, err := findAction(result.Metadata, opts.Name)
+	if err != nil {
+		return err
+	}
+	opts.IO.Notef("\nNext: %s, then %s\n", t.Link("nself up"), t.Link(sampleCall(result.Metadata, declared)))
 	return nil
 }
 

@@ -85,6 +85,6 @@ func runActionShow(_ context.Context, opts *actionShowOptions) error {
 		}
 	}
 	ui.Rows(opts.IO.Out, rows)
-	opts.IO.Printf("\n%s\n", strings.TrimRight(metadata.SDLOf(md, a), "\n"))
+	opts.IO.Printf("\n%s\n\n%s\n", strings.TrimRight(metadata.SDLOf(md, a), "\n"), t.Dim(sampleCall(md, a)))
 	return nil
 }

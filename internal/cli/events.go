@@ -29,7 +29,7 @@ func (d *eventDisplay) Event(e stack.Event) {
 	case stack.EventWaiting:
 		d.progress.Set(e.Service, ui.PhaseRunning, strings.TrimSuffix("waiting: "+e.Detail, ": "))
 	case stack.EventHealthy, stack.EventStopped:
-		d.progress.Set(e.Service, ui.PhaseDone, detailOr(e.Detail, string(e.Kind)))
+		d.progress.Done(e.Service, detailOr(e.Detail, string(e.Kind)), e.Elapsed)
 	case stack.EventFailed:
 		d.progress.Set(e.Service, ui.PhaseFailed, firstLine(e.Detail))
 		d.failure(e)

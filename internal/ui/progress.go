@@ -1,6 +1,7 @@
 package ui
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 	"sync"
@@ -60,7 +61,14 @@ func NewProgress(io *Streams) *Progress {
 
 // Set shows that name is in phase, with a short detail such as "compiling". A line's clock starts when it is first set,
 // or set running again.
-func (p *Progress) Set(name string, phase Phase, detail string) {
+func (p *Progress) Set(name string, phase Phase, detail string) { p.set(name, phase, detail, 0) }
+
+// Done shows that name is done after took, or, where took is zero, after the time that its line's clock shows.
+func (p *Progress) Done(name, detail string, took time.Duration) {
+	p.set(name, PhaseDone, detail, took)
+}
+
+func (p *Progress) set(name string, phase Phase, detail string, took time.Duration) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	line, known := p.byName[name]
@@ -75,7 +83,7 @@ func (p *Progress) Set(name string, phase Phase, detail string) {
 	}
 	line.phase, line.detail = phase, detail
 	if phase != PhaseRunning {
-		line.elapsed = time.Since(line.started)
+		line.elapsed = cmp.Or(took, time.Since(line.started))
 	}
 	switch {
 	case p.io.ErrIsTerminal:
