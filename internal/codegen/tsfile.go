@@ -244,12 +244,15 @@ func (t *tsTypes) decorators(w *tsWriter, ref *metadata.TypeRef) []string {
 		out = append(out, t.decorate(w, base, kind, each)...)
 	}
 	if kind == tsObject {
-		nested := "ValidateNested()"
+		module, typ, nested := tsFromTransformer, "Type", "ValidateNested()"
+		if flat {
+			module, typ = tsFromPipe, "Items"
+		}
 		if !plain {
 			nested = "ValidateNested({ each: true })"
 		}
 		w.from(tsFromValidator, "ValidateNested")
-		out = append(out, fmt.Sprintf("%s(() => %s)", w.from(tsFromTransformer, "Type"), t.names[base]), nested)
+		out = append(out, fmt.Sprintf("%s(() => %s)", w.from(module, typ), t.names[base]), nested)
 	}
 	return out
 }

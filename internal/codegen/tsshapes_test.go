@@ -222,7 +222,7 @@ func TestTSTypes(t *testing.T) {
 import { Type } from 'class-transformer';
 import { IsArray, IsEnum, IsObject, IsOptional, IsString, ValidateNested } from 'class-validator';
 
-import { Arguments } from '../common/arguments.pipe';
+import { Arguments, Items } from '../common/arguments.pipe';
 import { IsList, IsNumeric, isWhole } from '../common/validators';
 
 /** The GraphQL enum State. */
@@ -277,7 +277,7 @@ export interface InvoiceLine {
 export class CreateInvoiceArgs {
   @IsArray()
   @IsObject({ each: true })
-  @Type(() => Line)
+  @Items(() => Line)
   @ValidateNested({ each: true })
   lines: Line[] = [];
 

@@ -43,7 +43,7 @@ var tsTaken = strings.Fields(`
 	string super switch symbol this throw true try type typeof undefined unique unknown using var void while with yield
 	arguments eval
 	Array Boolean BigInt Function Map Number Object Promise Set String Symbol
-	Allow Arguments IsArray IsBoolean IsEnum IsInt IsList IsNumber IsNumeric IsObject IsOptional IsString Later Type
+	Allow Arguments IsArray IsBoolean IsEnum IsInt IsList IsNumber IsNumeric IsObject IsOptional IsString Items Later Type
 	ValidateNested isAnything isFinite isFlag isNumeric isOneOf isRecord isText isWhole`)
 
 // tsInherited are fields that a class cannot have, because every object has them already.

@@ -3,7 +3,7 @@
 import { Type } from 'class-transformer';
 import { IsArray, IsBoolean, IsEnum, IsInt, IsObject, IsOptional, IsString, ValidateNested } from 'class-validator';
 
-import { Arguments } from '../common/arguments.pipe';
+import { Arguments, Items } from '../common/arguments.pipe';
 
 /** The GraphQL enum JobStatus. */
 export enum JobStatus {
@@ -48,7 +48,7 @@ export class BulkCreateUsersInput {
   /** At most 10,000 */
   @IsArray()
   @IsObject({ each: true })
-  @Type(() => CreateUserInput)
+  @Items(() => CreateUserInput)
   @ValidateNested({ each: true })
   users: CreateUserInput[] = [];
 
@@ -179,7 +179,7 @@ export class SyncWithCrmInput {
   /** At most 5,000 */
   @IsArray()
   @IsObject({ each: true })
-  @Type(() => CrmContactInput)
+  @Items(() => CrmContactInput)
   @ValidateNested({ each: true })
   contacts: CrmContactInput[] = [];
 }

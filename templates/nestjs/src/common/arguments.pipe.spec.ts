@@ -14,7 +14,7 @@ import {
 } from 'class-validator';
 
 import type { ActionError } from './action-error';
-import { Arguments, ArgumentsPipe, decode } from './arguments.pipe';
+import { Arguments, ArgumentsPipe, decode, Items } from './arguments.pipe';
 import { IsList, IsNumeric, isText } from './validators';
 
 enum State {
@@ -42,7 +42,7 @@ class Line {
 class OrderArgs {
   @IsArray()
   @IsObject({ each: true })
-  @Type(() => Line)
+  @Items(() => Line)
   @ValidateNested({ each: true })
   lines: Line[] = [];
 
@@ -59,6 +59,19 @@ class OrderArgs {
 
   @Allow()
   extra: unknown = null;
+}
+
+class Required {
+  @IsEnum(State, { message: '"$value" is not a value of State' })
+  state!: State;
+}
+
+@Arguments()
+class RequiredArgs {
+  @IsObject()
+  @Type(() => Required)
+  @ValidateNested()
+  input: Required = new Required();
 }
 
 @Arguments()
@@ -89,6 +102,13 @@ describe('decode', () => {
     });
   });
 
+  it('leaves a missing enum undefined, and gives a missing item of a list its zero value', () => {
+    for (const input of [{}, { state: null }]) {
+      expect(decode(RequiredArgs, { input }).input.state).toBeUndefined();
+    }
+    expect(decode(OrderArgs, { lines: [null] }).lines).toEqual([new Line()]);
+  });
+
   it('makes instances of the nested classes, and leaves JSON of any shape as it is', () => {
     const extra = { deep: [null, { sku: null }] };
     const args = decode(OrderArgs, { lines: [{ sku: 'a', amount: '12.50' }], grid: [['x', null], []], extra });
@@ -113,6 +133,7 @@ describe('decode', () => {
     [InputArgs, { count: '1' }, 'count must not be a JSON string'],
     [InputArgs, { amount: 'many' }, 'amount must not be a JSON string'],
     [InputArgs, { state: 'LOST' }, 'input is not valid: "LOST" is not a value of State'],
+    [RequiredArgs, { state: '' }, 'input is not valid: "" is not a value of State'],
     [InputArgs, { state: 1 }, 'state must not be a JSON number'],
     [OrderArgs, { rush: 'yes' }, 'rush must not be a JSON string'],
     [OrderArgs, { lines: {} }, 'lines must not be a JSON object'],

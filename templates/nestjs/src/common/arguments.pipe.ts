@@ -1,5 +1,5 @@
 import { Injectable, type ArgumentMetadata, type PipeTransform } from '@nestjs/common';
-import { plainToInstance } from 'class-transformer';
+import { plainToInstance, Transform, Type } from 'class-transformer';
 import { validateSync, type ValidationError } from 'class-validator';
 
 import { ActionError, Code } from './action-error';
@@ -14,9 +14,22 @@ export function Arguments(): ClassDecorator {
   return (target) => void argumentClasses.add(target);
 }
 
+/** Marks a list of input objects. An object that is missing from it gets its zero value, as a missing field does. */
+export function Items<T extends object>(type: () => new () => T): PropertyDecorator {
+  const zero = Transform(({ value }: { value: unknown }) =>
+    Array.isArray(value) ? value.map((item: unknown) => item ?? new (type())()) : value,
+  );
+  return (target, key) => {
+    Type(type)(target, key);
+    zero(target, key);
+  };
+}
+
 /**
  * Turns the call's input into the action's arguments: checks the types, and gives what is missing its zero value (an
- * empty text, 0, false, an empty list; null where the type allows it). What is declared nowhere is left out.
+ * empty text, 0, false, an empty list; null where the type allows it). The engine lets no call through that lacks what
+ * the type demands; for a direct call the handler's own rules say best what is missing. An enum has no zero value: it
+ * stays undefined. What is declared nowhere is left out.
  */
 @Injectable()
 export class ArgumentsPipe implements PipeTransform {
@@ -40,7 +53,7 @@ export function decode<T extends object>(type: new () => T, input: unknown): T {
   const bare = keys.length === 1 && keys[0] === 'input' && !('input' in input);
   const args = plainToInstance(type, bare ? { input } : input);
   fill(args);
-  const [fault] = validateSync(args, { forbidUnknownValues: false, whitelist: true });
+  const [fault] = validateSync(args, { forbidUnknownValues: false, skipUndefinedProperties: true, whitelist: true });
   if (fault !== undefined) {
     throw explain(fault);
   }
@@ -82,9 +95,6 @@ function explain(fault: ValidationError): ActionError {
     return ActionError.badRequest(Code.badRequest, `input is not valid: ${constraints.isEnum}`);
   }
   const what = path.join('.').replace(/^input\./, '');
-  if (at.value === undefined) {
-    return ActionError.badRequest(Code.badRequest, `${what} is missing`);
-  }
   if (constraints.isInt !== undefined && typeof at.value === 'number') {
     return ActionError.badRequest(Code.badRequest, `${what} must not be a JSON number ${at.value}`);
   }
