@@ -74,10 +74,11 @@ func Set(dir, key, value string, opts SetOptions) (SetResult, error) {
 		return result, nil
 	}
 	if err := readsBack(src, key, value); err != nil {
-		return SetResult{}, fmt.Errorf("set %s in %s: %w", key, name, err)
+		return SetResult{}, errdefs.WithHint(fmt.Errorf("set %s in %s: %w", key, name, err), "write the line into the file with an editor")
 	}
-	if err := replace(filepath.Join(cfg.Dir, name), src); err != nil {
-		return SetResult{}, fmt.Errorf("set %s in %s: %w", key, name, err)
+	path := filepath.Join(cfg.Dir, name)
+	if err := replace(path, src); err != nil {
+		return SetResult{}, fmt.Errorf("set %s in %s: %w", key, name, errdefs.Writing(path, err))
 	}
 	return result, nil
 }
@@ -90,7 +91,8 @@ func setFile(name string) (string, error) {
 	case name == baseFile || strings.HasPrefix(name, ".env.") && name != ".env." && !strings.ContainsAny(name, `/\`):
 		return name, nil
 	}
-	return "", fmt.Errorf("%w: cannot write %q: name .env, .env.local or .env.NAME", errdefs.ErrUsage, name)
+	return "", errdefs.WithHint(fmt.Errorf("%w: --file %q is none of the project's .env files", errdefs.ErrUsage, name),
+		"name .env, .env.local or .env.NAME")
 }
 
 func invalid(key, text, hint string) error {

@@ -2,7 +2,11 @@
 // next. internal/cli maps the classes to exit codes; nothing else does.
 package errdefs
 
-import "errors"
+import (
+	"errors"
+	"io/fs"
+	"os"
+)
 
 // Classes of failure. Wrap them with %w; read them with [errors.Is].
 var (
@@ -48,6 +52,18 @@ func WithHint(err error, hint string) error {
 		return nil
 	}
 	return &hinted{error: err, hint: hint}
+}
+
+// Writing gives a file system's error the path that a person knows in place of that of the temporary file beside it. A nil err
+// stays nil.
+func Writing(path string, err error) error {
+	if wrong, ok := errors.AsType[*fs.PathError](err); ok {
+		return &fs.PathError{Op: "write", Path: path, Err: wrong.Err}
+	}
+	if wrong, ok := errors.AsType[*os.LinkError](err); ok {
+		return &fs.PathError{Op: "write", Path: path, Err: wrong.Err}
+	}
+	return err
 }
 
 // Hints collects the advice attached anywhere in err's tree, outermost first, without duplicates.

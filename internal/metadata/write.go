@@ -5,6 +5,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+
+	"github.com/nself-org/nself/internal/errdefs"
 )
 
 // WriteFiles writes files, by path relative to the project, so that a reader sees each whole, old or new. All are
@@ -28,13 +30,13 @@ func WriteFiles(projectDir string, files map[string][]byte) (err error) {
 		}
 		temp, err := prepare(path, files[name])
 		if err != nil {
-			return err
+			return errdefs.Writing(path, err)
 		}
 		ready = append(ready, pending{temp, path})
 	}
 	for _, p := range ready {
 		if err := os.Rename(p.temp, p.path); err != nil {
-			return err
+			return errdefs.Writing(p.path, err)
 		}
 	}
 	return nil
