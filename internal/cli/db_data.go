@@ -15,7 +15,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/nself-org/nself/internal/env"
-	"github.com/nself-org/nself/internal/errdefs"
 	"github.com/nself-org/nself/internal/migrate"
 	"github.com/nself-org/nself/internal/stack"
 	"github.com/nself-org/nself/internal/ui"
@@ -85,15 +84,12 @@ func (o *dbSeedOptions) run(ctx context.Context, cfg *env.Config, url string) er
 	}
 	for _, name := range names {
 		sql, err := os.ReadFile(files[name])
-		if errors.Is(err, fs.ErrNotExist) {
-			return errdefs.WithHint(fmt.Errorf("%w: %s: there is no such file", errdefs.ErrUsage, name), "seeds stand in "+seedsFolder)
-		}
 		if err != nil {
-			return fmt.Errorf("read seeds: %w", err)
+			return inputFault(name, err, "name an SQL file; the project's own seeds are in "+seedsFolder)
 		}
 		began := time.Now()
 		if err := migrate.RunScript(ctx, url, name, strings.TrimPrefix(string(sql), "\uFEFF")); err != nil {
-			return notRunning(err)
+			return err
 		}
 		t := o.IO.ErrTheme()
 		o.IO.Notef("%s %s %s\n", t.Good("✓"), name, t.Dim(ui.Duration(time.Since(began))))

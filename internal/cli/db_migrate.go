@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strconv"
 	"time"
@@ -47,20 +46,12 @@ func runMigrateUp(ctx context.Context, opts dbOptions) error {
 	}
 	applied, err := migrate.Up(ctx, server.URL, cfg.Dir, migrationReport(opts.IO, "applied"))
 	if err != nil {
-		return notRunning(err)
+		return err
 	}
 	if len(applied) == 0 {
 		opts.IO.Notef("nothing to do\n")
 	}
 	return nil
-}
-
-// notRunning adds what to do when no database answers.
-func notRunning(err error) error {
-	if errors.Is(err, errdefs.ErrUnavailable) {
-		return errdefs.WithHint(err, "start it with nself up postgres")
-	}
-	return err
 }
 
 func newMigrateDownCmd(f *Factory) *cobra.Command {
@@ -91,7 +82,7 @@ func runMigrateDown(ctx context.Context, opts dbOptions, steps int) error {
 	}
 	undone, err := migrate.Down(ctx, server.URL, cfg.Dir, steps, migrationReport(opts.IO, "taken back"))
 	if err != nil {
-		return notRunning(err)
+		return err
 	}
 	if len(undone) == 0 {
 		opts.IO.Notef("no migration is applied\n")
@@ -164,7 +155,7 @@ func runMigrateStatus(ctx context.Context, opts dbOptions, asJSON, check bool) e
 	}
 	states, err := migrate.Status(ctx, server.URL, cfg.Dir)
 	if err != nil {
-		return notRunning(err)
+		return err
 	}
 	list, sound := describeMigrations(states)
 	switch {

@@ -8,7 +8,9 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"net"
 	"net/url"
+	"strconv"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -29,11 +31,14 @@ type Server struct {
 	URL string
 }
 
+var errUnreadable = errdefs.As(errdefs.ErrInvalid, errdefs.WithHint(errors.New("the database's connection string cannot be read"),
+	"look at POSTGRES_USER and POSTGRES_DB with nself config show"))
+
 // Name is the project's database.
 func (s Server) Name() (string, error) {
 	cfg, err := pgx.ParseConfig(s.URL)
 	if err != nil {
-		return "", errors.New("the database's connection string cannot be read") // the cause would show the password
+		return "", errUnreadable // the cause would show the password
 	}
 	return cfg.Database, nil
 }
@@ -42,7 +47,7 @@ func (s Server) Name() (string, error) {
 func (s Server) At(name string) (string, error) {
 	u, err := url.Parse(s.URL)
 	if err != nil {
-		return "", errors.New("the database's connection string cannot be read")
+		return "", errUnreadable
 	}
 	u.Path = "/" + name
 	return u.String(), nil
@@ -55,9 +60,40 @@ func (s Server) connect(ctx context.Context, database string) (*pgx.Conn, error)
 	}
 	conn, err := pgx.Connect(ctx, at)
 	if err != nil {
-		return nil, errdefs.As(errdefs.ErrUnavailable, errdefs.WithHint(fmt.Errorf("connect to the database: %w", err), "start it with nself up postgres"))
+		return nil, ConnectError(err)
 	}
 	return conn, nil
+}
+
+// What Postgres says to a login that it refuses, and when there is no such database.
+const (
+	invalidPassword      = "28P01"
+	invalidAuthorization = "28000"
+	noDatabase           = "3D000"
+)
+
+// ConnectError says to which server and database pgx could not connect, why, and what to do. Its class is unavailable; what
+// ended because its context did keeps that as its cause.
+func ConnectError(err error) error {
+	what := "connect to the database"
+	if failed, ok := errors.AsType[*pgconn.ConnectError](err); ok {
+		c := failed.Config
+		what += fmt.Sprintf(" %s at %s", c.Database, net.JoinHostPort(c.Host, strconv.Itoa(int(c.Port))))
+	}
+	why, hint := err, "start it with nself up postgres"
+	if op, ok := errors.AsType[*net.OpError](err); ok && op.Op == "dial" {
+		why = fmt.Errorf("nothing answers there: %w", op.Err)
+	}
+	if pg, ok := errors.AsType[*pgconn.PgError](err); ok {
+		why = errors.New(pg.Message)
+		switch pg.Code {
+		case invalidPassword, invalidAuthorization:
+			hint = "set POSTGRES_PASSWORD in .env.local to the server's, or POSTGRES_PORT to a free port if it is another project's server"
+		case noDatabase:
+			hint = "nself up postgres makes it"
+		}
+	}
+	return errdefs.As(errdefs.ErrUnavailable, errdefs.WithHint(fmt.Errorf("%s: %w", what, why), hint))
 }
 
 func closeConn(ctx context.Context, conn *pgx.Conn) {
@@ -188,11 +224,18 @@ func (s Server) Look(ctx context.Context) (Contents, error) {
 	err = conn.QueryRow(ctx, `SELECT (SELECT count(*) FROM pg_tables WHERE schemaname NOT IN ('pg_catalog', 'information_schema', 'hdb_catalog', 'nself')),
 		pg_database_size(current_database()), current_setting('server_version_num')::int`).Scan(&c.Tables, &c.Bytes, &c.Version)
 	if err != nil {
-		return c, fmt.Errorf("look at the database: %w", err)
+		return c, fmt.Errorf("look into the database %s: %w", own, err)
 	}
 	var recorded bool
-	if err := conn.QueryRow(ctx, "SELECT to_regclass('nself.schema_migrations') IS NOT NULL").Scan(&recorded); err != nil || !recorded {
-		return c, err
+	if err := conn.QueryRow(ctx, "SELECT to_regclass('nself.schema_migrations') IS NOT NULL").Scan(&recorded); err != nil {
+		return c, fmt.Errorf("look into the database %s: %w", own, err)
 	}
-	return c, conn.QueryRow(ctx, "SELECT coalesce(max(version), 0) FROM nself.schema_migrations").Scan(&c.Migration)
+	if !recorded {
+		return c, nil
+	}
+	err = conn.QueryRow(ctx, "SELECT coalesce(max(version), 0) FROM nself.schema_migrations").Scan(&c.Migration)
+	if err != nil {
+		return c, fmt.Errorf("read table nself.schema_migrations of the database %s: %w", own, err)
+	}
+	return c, nil
 }

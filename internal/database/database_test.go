@@ -3,6 +3,7 @@ package database_test
 import (
 	"errors"
 	"io"
+	"net/url"
 	"strings"
 	"testing"
 	"time"
@@ -115,5 +116,40 @@ func TestSchema(t *testing.T) {
 		"CREATE TABLE public.a (\n    id integer\n);\n\n\\unrestrict abc\n")
 	if want := "CREATE TABLE public.a (\n    id integer\n);\n"; got != want {
 		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+// A connection that fails says to which server and database it went, and what to do.
+func TestConnectError(t *testing.T) {
+	t.Parallel()
+	at := pgtest.Start(t)
+	change := func(f func(*url.URL)) string {
+		u, err := url.Parse(at)
+		if err != nil {
+			t.Fatal(err)
+		}
+		f(u)
+		return u.String()
+	}
+	for name, test := range map[string]struct{ url, want, hint string }{
+		"nothing there": {
+			change(func(u *url.URL) { u.Host, u.Path = "127.0.0.1:1", "/shop" }),
+			"connect to the database shop at 127.0.0.1:1: nothing answers there: connect: connection refused", "start it with nself up postgres",
+		},
+		"no such database": {
+			change(func(u *url.URL) { u.Path = "/nowhere" }), `: database "nowhere" does not exist`, "nself up postgres makes it",
+		},
+		"no such role": {
+			change(func(u *url.URL) { u.User = url.UserPassword("nobody_here", "hunter2") }), "nobody_here", "set POSTGRES_PASSWORD in .env.local",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			_, err := database.Server{URL: test.url}.Look(t.Context())
+			if !errors.Is(err, errdefs.ErrUnavailable) || !strings.Contains(err.Error(), test.want) || strings.Contains(err.Error(), "hunter2") ||
+				strings.Contains(err.Error(), "failed to connect") || !strings.HasPrefix(strings.Join(errdefs.Hints(err), "\n"), test.hint) {
+				t.Errorf("got %v, hints %q", err, errdefs.Hints(err))
+			}
+		})
 	}
 }

@@ -70,7 +70,7 @@ func Read(r io.Reader) (Dump, io.Reader, error) {
 		return Dump{}, nil, err
 	}
 	if len(bytes.TrimSpace(head)) == 0 {
-		return Dump{}, nil, errdefs.As(errdefs.ErrInvalid, errors.New("the dump is empty"))
+		return Dump{}, nil, errdefs.As(errdefs.ErrInvalid, errdefs.WithHint(errors.New("the dump is empty"), "make one with nself db dump FILE"))
 	}
 	switch {
 	case bytes.HasPrefix(head, []byte("PGDMP")):
@@ -89,7 +89,8 @@ func Read(r io.Reader) (Dump, io.Reader, error) {
 	first, _, _ := strings.Cut(string(head), "\n")
 	if text, ok := strings.CutPrefix(first, headerStart); ok {
 		if err := json.Unmarshal([]byte(text), &d.Header); err != nil {
-			return d, nil, errdefs.As(errdefs.ErrInvalid, fmt.Errorf("line 1 of the dump: %w", err))
+			return d, nil, errdefs.As(errdefs.ErrInvalid, errdefs.WithHint(
+				fmt.Errorf("line 1 of the dump, which says where it is from, cannot be read: %w", err), "remove the line to restore it unchecked"))
 		}
 		d.Major = d.Header.Postgres / 10000
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 
+	"github.com/nself-org/nself/internal/database"
 	"github.com/nself-org/nself/internal/errdefs"
 )
 
@@ -105,7 +106,7 @@ func Status(ctx context.Context, connString, projectDir string) ([]State, error)
 func connect(ctx context.Context, connString string) (*pgx.Conn, error) {
 	conn, err := pgx.Connect(ctx, connString)
 	if err != nil {
-		return nil, errdefs.As(errdefs.ErrUnavailable, fmt.Errorf("connect to the database: %w", err))
+		return nil, database.ConnectError(err)
 	}
 	return conn, nil
 }
