@@ -34,6 +34,7 @@ type Client struct {
 // Error is a refusal by the engine, in its words.
 type Error struct {
 	Command string // what was asked for: "replace_metadata"
+	Base    string // the engine's URL
 	Status  int    // of HTTP
 	Code    string // Hasura's: "access-denied", "not-supported"
 	Path    string // in the request
@@ -41,9 +42,9 @@ type Error struct {
 	Detail  string // what it adds, such as the database's own error
 }
 
-// Error returns command, path and reason.
+// Error returns command, engine, path and reason.
 func (e *Error) Error() string {
-	text := e.Command + ": "
+	text := e.Command + " at " + e.Base + ": "
 	if e.Path != "" && e.Path != "$" {
 		text += e.Path + ": "
 	}
@@ -56,6 +57,9 @@ func (e *Error) Error() string {
 
 // Temporary tells whether the same request may succeed later: the engine is starting.
 func (e *Error) Temporary() bool { return e.Status >= http.StatusInternalServerError }
+
+// notEngine is the advice for an answer that no engine gives.
+const notEngine = "check that a GraphQL engine answers at that URL"
 
 // Export returns the engine's metadata and its resource version; the version is 0 where the engine tells none.
 func (c *Client) Export(ctx context.Context) (*metadata.Metadata, int64, error) {
@@ -72,7 +76,7 @@ func (c *Client) Export(ctx context.Context) (*metadata.Metadata, int64, error) 
 		Metadata json.RawMessage `json:"metadata"`
 	}
 	if err := json.Unmarshal(reply, &doc); err != nil {
-		return nil, 0, fmt.Errorf("read the metadata of %s: %w", c.Base, err)
+		return nil, 0, errdefs.As(errdefs.ErrInvalid, errdefs.WithHint(fmt.Errorf("read the metadata of %s: %w", c.Base, err), notEngine))
 	}
 	md, err := metadata.ParseDocument(doc.Metadata, "$")
 	if err != nil {
@@ -95,7 +99,7 @@ func (c *Client) Replace(ctx context.Context, md *metadata.Metadata, version int
 	if err != nil {
 		return nil, err
 	}
-	return inconsistent(reply)
+	return c.inconsistent(reply)
 }
 
 // Reload makes the engine read its sources and, where it serves a project's files, the files again.
@@ -110,7 +114,7 @@ func (c *Client) Inconsistencies(ctx context.Context) ([]metadata.Inconsistency,
 	if err != nil {
 		return nil, err
 	}
-	return inconsistent(reply)
+	return c.inconsistent(reply)
 }
 
 // RunSQL runs statements in the default source and returns the rows of the last one, texts all, without their header.
@@ -125,7 +129,7 @@ func (c *Client) RunSQL(ctx context.Context, sql string, readOnly bool) ([][]str
 		Result [][]string `json:"result"`
 	}
 	if err := json.Unmarshal(reply, &answer); err != nil {
-		return nil, fmt.Errorf("read the engine's answer to run_sql: %w", err)
+		return nil, errdefs.WithHint(fmt.Errorf("read the answer of %s to run_sql: %w", c.Base, err), notEngine)
 	}
 	if len(answer.Result) == 0 {
 		return nil, nil
@@ -133,7 +137,7 @@ func (c *Client) RunSQL(ctx context.Context, sql string, readOnly bool) ([][]str
 	return answer.Result[1:], nil
 }
 
-func inconsistent(reply []byte) ([]metadata.Inconsistency, error) {
+func (c *Client) inconsistent(reply []byte) ([]metadata.Inconsistency, error) {
 	var answer struct {
 		Objects []struct {
 			metadata.Inconsistency
@@ -141,7 +145,7 @@ func inconsistent(reply []byte) ([]metadata.Inconsistency, error) {
 		} `json:"inconsistent_objects"`
 	}
 	if err := json.Unmarshal(reply, &answer); err != nil {
-		return nil, fmt.Errorf("read the engine's answer: %w", err)
+		return nil, errdefs.WithHint(fmt.Errorf("read the answer of %s: %w", c.Base, err), notEngine)
 	}
 	var list []metadata.Inconsistency
 	for _, o := range answer.Objects {
@@ -217,7 +221,7 @@ func (c *Client) refused(name string, resp *http.Response, reply []byte) error {
 	if json.Unmarshal(reply, &fault) != nil || fault.Error == "" {
 		fault.Error = resp.Status
 	}
-	e := &Error{Command: name, Status: resp.StatusCode, Code: fault.Code, Path: fault.Path, Text: fault.Error}
+	e := &Error{Command: name, Base: c.Base, Status: resp.StatusCode, Code: fault.Code, Path: fault.Path, Text: fault.Error}
 	var internal struct {
 		Error struct {
 			Message string `json:"message"`
@@ -239,7 +243,7 @@ func (c *Client) refused(name string, resp *http.Response, reply []byte) error {
 			errdefs.WithHint(e, "somebody changed the metadata at the same time: run the command again"),
 		)
 	case e.Temporary():
-		return errdefs.As(errdefs.ErrUnhealthy, e)
+		return errdefs.As(errdefs.ErrUnhealthy, errdefs.WithHint(e, "run the command again; if it stays so, see the engine's log (nself logs hasura)"))
 	}
 	return errdefs.As(errdefs.ErrInvalid, e)
 }

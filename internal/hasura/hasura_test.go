@@ -153,7 +153,7 @@ func TestRefusals(t *testing.T) {
 	c := engine(t, nil)
 	stranger := &hasura.Client{Base: c.Base, Secret: "wrong"}
 	if _, _, err := stranger.Export(t.Context()); !errors.Is(err, errdefs.ErrInvalid) ||
-		strings.Contains(err.Error(), "wrong") ||
+		strings.Contains(err.Error(), "wrong") || !strings.HasPrefix(err.Error(), "export_metadata at "+c.Base+": ") ||
 		!strings.Contains(strings.Join(errdefs.Hints(err), " "), "HASURA_GRAPHQL_ADMIN_SECRET") {
 		t.Errorf("a wrong secret: %v %v", err, errdefs.Hints(err))
 	}
