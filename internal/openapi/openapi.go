@@ -3,6 +3,7 @@
 package openapi
 
 import (
+	"bytes"
 	"cmp"
 	"errors"
 	"fmt"
@@ -90,7 +91,7 @@ var methods = []string{http.MethodGet, http.MethodPut, http.MethodPost, http.Met
 func load(data []byte, source string) (*openapi3.T, error) {
 	doc, err := openapi3.NewLoader().LoadFromData(data)
 	if err != nil {
-		return nil, errdefs.As(errdefs.ErrInvalid, errdefs.WithHint(fmt.Errorf("%s: read the OpenAPI document: %w", source, err),
+		return nil, errdefs.As(errdefs.ErrInvalid, errdefs.WithHint(fmt.Errorf("%s: read the OpenAPI document: %s", source, loadFault(data, err)),
 			"check it with a linter; references to other files have to be put into it"))
 	}
 	switch {
@@ -98,9 +99,28 @@ func load(data []byte, source string) (*openapi3.T, error) {
 		return nil, errdefs.As(errdefs.ErrInvalid, errdefs.WithHint(fmt.Errorf("%s: openapi is %q, not 3.x", source, doc.OpenAPI),
 			"convert a Swagger 2 document to OpenAPI 3 first"))
 	case doc.Paths == nil || doc.Paths.Len() == 0:
-		return nil, errdefs.As(errdefs.ErrInvalid, fmt.Errorf("%s: the document has no paths", source))
+		return nil, errdefs.As(errdefs.ErrInvalid, errdefs.WithHint(fmt.Errorf("%s: the document has no paths", source),
+			"add the operations that are to become actions under paths"))
 	}
 	return doc, nil
+}
+
+// loadFault is what the loader says of a document, without what it says of the same document read as the other of JSON and
+// YAML, and without the names of its own steps.
+func loadFault(data []byte, err error) string {
+	text := err.Error()
+	if asJSON, asYAML, both := strings.Cut(text, ", yaml error: "); both {
+		text = asYAML
+		if bytes.HasPrefix(bytes.TrimSpace(data), []byte("{")) {
+			text = strings.TrimPrefix(asJSON, "failed to unmarshal data: json error: ")
+		}
+	}
+	for _, step := range []string{
+		"failed to unmarshal data: ", "error converting YAML to JSON: ", "error unmarshaling JSON: while decoding JSON: ", "json: ", "yaml: ",
+	} {
+		text = strings.TrimPrefix(text, step)
+	}
+	return strings.Replace(text, " of type openapi3.", ", expected an OpenAPI ", 1)
 }
 
 // baseURL is the address of the API, without a slash at its end.

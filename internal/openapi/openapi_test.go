@@ -303,10 +303,12 @@ func TestTwoDocumentsSideBySide(t *testing.T) {
 func TestDocumentsThatCannotBeRead(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]string{
-		"openapi: 3.0.0\ninfo: [":                                                                                         "read the OpenAPI document",
-		"swagger: '2.0'\ninfo: {title: a, version: b}\npaths: {}":                                                         "not 3.x",
-		"openapi: 3.0.0\ninfo: {title: a, version: b}\npaths: {}":                                                         "no paths",
-		"openapi: 3.0.0\ninfo: {title: a, version: b}\npaths: {/a: {get: {responses: {}}}}":                               "does not say where the API is",
+		"openapi: 3.0.0\ninfo: [":                                                           "read the OpenAPI document: line 2: ",
+		"openapi: 2.0\npaths: {}":                                                           "read the OpenAPI document: cannot unmarshal number into field T.openapi of type string",
+		"{\"openapi\": 3, \"paths\": {}}":                                                   "read the OpenAPI document: cannot unmarshal number into field T.openapi of type string",
+		"swagger: '2.0'\ninfo: {title: a, version: b}\npaths: {}":                           "not 3.x",
+		"openapi: 3.0.0\ninfo: {title: a, version: b}\npaths: {}":                           "no paths",
+		"openapi: 3.0.0\ninfo: {title: a, version: b}\npaths: {/a: {get: {responses: {}}}}": "does not say where the API is",
 		"openapi: 3.0.0\nservers: [{url: /v1}]\ninfo: {title: a, version: b}\npaths: {/a: {get: {responses: {}}}}":        "does not say where the API is",
 		"openapi: 3.0.0\ninfo: {title: a, version: b}\npaths: {/a: {get: {responses: {'200': {$ref: 'other.yaml#/x'}}}}}": "read the OpenAPI document",
 	} {
