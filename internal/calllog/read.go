@@ -12,6 +12,8 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+
+	"github.com/nself-org/nself/internal/errdefs"
 )
 
 // Filter chooses entries. The zero value chooses all.
@@ -85,7 +87,8 @@ func Find(dir, prefix string) (Entry, error) {
 	case 1:
 		return found[0], nil
 	}
-	return Entry{}, fmt.Errorf("%d calls have an id that begins with %q", len(found), prefix)
+	return Entry{}, errdefs.WithHint(fmt.Errorf("%w: %d calls have an id that begins with %q", errdefs.ErrUsage, len(found), prefix),
+		"give more of the id")
 }
 
 // followInterval is how often the file is looked at for new calls.

@@ -195,8 +195,5 @@ func findCall(dir, id string) (calllog.Entry, error) {
 		return e, errdefs.As(errdefs.ErrInvalid, errdefs.WithHint(
 			fmt.Errorf("call %q: %w is kept", id, err), "look for its id with nself action calls --limit 0"))
 	}
-	if err != nil {
-		return e, errdefs.As(errdefs.ErrUsage, errdefs.WithHint(fmt.Errorf("call %q: %w", id, err), "give more of the id"))
-	}
-	return e, nil
+	return e, err
 }
