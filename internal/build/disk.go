@@ -193,7 +193,9 @@ func (d *disk) explain(verb, p string, err error) error {
 		err = linkErr.Err
 	}
 	switch {
-	case errors.Is(err, syscall.ENOTDIR):
+	case errors.Is(err, syscall.EISDIR):
+		return blocked(p, Folder)
+	case errors.Is(err, syscall.ENOTDIR), errors.Is(err, syscall.EEXIST):
 		return errdefs.WithHint(errdefs.As(errdefs.ErrInvalid,
 			fmt.Errorf("%s %s: a file stands where a folder is needed", verb, p)), "move the file away")
 	case errors.Is(err, fs.ErrPermission):
