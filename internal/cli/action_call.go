@@ -3,10 +3,8 @@ package cli
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -260,12 +258,8 @@ func readInput(opts *actionTestOptions) ([]byte, error) {
 			path = filepath.Join(opts.WorkDir, path)
 		}
 		doc, err := os.ReadFile(path)
-		if errors.Is(err, fs.ErrNotExist) {
-			return nil, errdefs.WithHint(fmt.Errorf("%w: --input %s: there is no such file", errdefs.ErrUsage, opts.Input),
-				"name a file with the arguments after the @, or write them as JSON")
-		}
 		if err != nil {
-			return nil, fmt.Errorf("read --input: %w", err)
+			return nil, inputFault("--input "+opts.Input, err, "name a file with the arguments after the @, or write them as JSON")
 		}
 		return doc, nil
 	default:

@@ -3,10 +3,10 @@ package cli
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -64,7 +64,7 @@ Actions that exist already are left alone. Either all others are declared, or, w
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if opts.Hasura == "" {
 				if len(args) == 0 {
-					return errdefs.WithHint(fmt.Errorf("%w: nothing to import from", errdefs.ErrUsage), "name a file, a URL, - or --hasura URL")
+					return errdefs.WithHint(fmt.Errorf("%w: nothing to import from", errdefs.ErrUsage), sourceHint)
 				}
 				opts.From, args = args[0], args[1:]
 			}
@@ -208,6 +208,12 @@ func (o *actionImportOptions) choose(md *metadata.Metadata, found *imported) ([]
 	return adds, nil
 }
 
+// What to import, and from where.
+const (
+	sourceHint   = "name a file, a URL, - or --hasura URL"
+	documentHint = "import an OpenAPI 3 document, exported metadata or SDL"
+)
+
 // maxImportBytes bounds a document; the largest public OpenAPI documents have some ten MiB.
 const maxImportBytes = 64 << 20
 
@@ -231,7 +237,9 @@ func (o *actionImportOptions) read(ctx context.Context, cfg *env.Config) (*impor
 	}
 	switch text := strings.TrimSpace(string(data)); {
 	case text == "":
-		return nil, errdefs.As(errdefs.ErrInvalid, fmt.Errorf("%s is empty", o.From))
+		return nil, errdefs.As(errdefs.ErrInvalid, errdefs.WithHint(fmt.Errorf("%s is empty", o.From), documentHint))
+	case strings.HasPrefix(text, "{") && !json.Valid(data):
+		return nil, errdefs.As(errdefs.ErrInvalid, errdefs.WithHint(jsonFault(o.From, data), documentHint))
 	case isOpenAPI(text):
 		operations, skipped, err := openapi.Convert(data, openapi.Options{Source: o.From, Base: o.Base, Prefix: o.Prefix})
 		if err != nil {
@@ -249,13 +257,22 @@ func (o *actionImportOptions) read(ctx context.Context, cfg *env.Config) (*impor
 	case strings.HasPrefix(text, "{"):
 		md, err := parseExport(data)
 		if err != nil {
-			return nil, errdefs.As(errdefs.ErrInvalid, errdefs.WithHint(fmt.Errorf("%s: %w", o.From, err),
-				"import an OpenAPI 3 document, exported metadata or SDL"))
+			return nil, errdefs.As(errdefs.ErrInvalid, errdefs.WithHint(fmt.Errorf("%s: %w", o.From, err), documentHint))
 		}
 		return fromMetadata(md, o.From)
 	default:
 		return o.fromSDL(cfg, text)
 	}
+}
+
+// jsonFault says in which line of a document what is not JSON.
+func jsonFault(source string, data []byte) error {
+	var doc json.RawMessage
+	err := json.Unmarshal(data, &doc)
+	if syntax, ok := errors.AsType[*json.SyntaxError](err); ok {
+		return fmt.Errorf("%s:%d: %w", source, 1+bytes.Count(data[:min(int(syntax.Offset), len(data))], []byte("\n")), err)
+	}
+	return fmt.Errorf("%s: %w", source, err)
 }
 
 func (o *actionImportOptions) secret() string {
@@ -292,10 +309,11 @@ func (o *actionImportOptions) fetch(ctx context.Context) ([]byte, error) {
 		defer cancel()
 		req, err := http.NewRequestWithContext(ctx, http.MethodGet, o.From, http.NoBody)
 		if err != nil {
-			return nil, fmt.Errorf("%w: %w", errdefs.ErrUsage, err)
+			return nil, errdefs.WithHint(fmt.Errorf("%w: %q is not a URL", errdefs.ErrUsage, o.From), sourceHint)
 		}
 		resp, err := http.DefaultClient.Do(req)
 		if err != nil {
+			err = withoutURL(err)
 			return nil, errdefs.As(errdefs.ErrUnavailable, errdefs.WithHint(fmt.Errorf("read %s: %w", o.From, err), "download the document and name the file"))
 		}
 		defer resp.Body.Close()
@@ -309,21 +327,18 @@ func (o *actionImportOptions) fetch(ctx context.Context) ([]byte, error) {
 			path = filepath.Join(o.WorkDir, path)
 		}
 		file, err := os.Open(path)
-		if errors.Is(err, fs.ErrNotExist) {
-			return nil, errdefs.WithHint(fmt.Errorf("%w: %s: there is no such file", errdefs.ErrUsage, o.From), "name a file, a URL, - or --hasura URL")
-		}
 		if err != nil {
-			return nil, err
+			return nil, inputFault(o.From, err, sourceHint)
 		}
 		defer file.Close()
 		r = file
 	}
 	data, err := io.ReadAll(io.LimitReader(r, maxImportBytes+1))
 	if err != nil {
-		return nil, fmt.Errorf("read %s: %w", o.From, err)
+		return nil, inputFault(o.From, err, sourceHint)
 	}
 	if len(data) > maxImportBytes {
-		return nil, fmt.Errorf("%s is larger than %d MiB", o.From, maxImportBytes>>20)
+		return nil, errdefs.WithHint(fmt.Errorf("%s is larger than %d MiB", o.From, maxImportBytes>>20), "cut the document down to what is to be imported")
 	}
 	return bytes.TrimPrefix(data, []byte("\uFEFF")), nil
 }

@@ -64,11 +64,11 @@ The handler is yours and stays as it is: the compiler then shows what the new ty
 			opts.given = func(flag string) bool { return cmd.Flags().Changed(flag) }
 			switch {
 			case opts.Kind != "" && opts.Kind != string(metadata.Mutation) && opts.Kind != string(metadata.Query):
-				return fmt.Errorf("%w: --kind is mutation or query, got %q", errdefs.ErrUsage, opts.Kind)
+				return fmt.Errorf("%w: --kind must be mutation or query, got %q", errdefs.ErrUsage, opts.Kind)
 			case opts.Timeout < 0:
 				return fmt.Errorf("%w: --timeout must be 0 or more seconds, got %d", errdefs.ErrUsage, opts.Timeout)
 			case opts.Runtime != "" && !slices.Contains(scaffold.RuntimeNames(), opts.Runtime):
-				return fmt.Errorf("%w: --runtime is one of %s, got %q", errdefs.ErrUsage, strings.Join(scaffold.RuntimeNames(), ", "), opts.Runtime)
+				return fmt.Errorf("%w: --runtime must be one of %s, got %q", errdefs.ErrUsage, strings.Join(scaffold.RuntimeNames(), ", "), opts.Runtime)
 			case async:
 				opts.Mode = metadata.Asynchronous
 			case sync:

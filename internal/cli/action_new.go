@@ -2,10 +2,8 @@ package cli
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -63,7 +61,7 @@ session variable, and 'X-Request-ID: {{REQUEST_ID}}' the id of the request.`,
 			opts.Name = args[0]
 			switch {
 			case opts.Kind != "" && opts.Kind != string(metadata.Mutation) && opts.Kind != string(metadata.Query):
-				return fmt.Errorf("%w: --kind is mutation or query, got %q", errdefs.ErrUsage, opts.Kind)
+				return fmt.Errorf("%w: --kind must be mutation or query, got %q", errdefs.ErrUsage, opts.Kind)
 			case opts.Async && opts.Kind == string(metadata.Query):
 				return fmt.Errorf("%w: --async is for mutations: Hasura has no asynchronous queries", errdefs.ErrUsage)
 			case opts.Timeout < 0:
@@ -225,7 +223,7 @@ func chooseRuntime(cfg *env.Config, opts *actionNewOptions) (env.Runtime, error)
 		}
 	}
 	if opts.Runtime != "" {
-		hint := "use one of " + strings.Join(scaffold.RuntimeNames(), ", ")
+		hint := "choose among " + strings.Join(scaffold.RuntimeNames(), ", ")
 		if near := nearest(opts.Runtime, scaffold.RuntimeNames()); near != "" {
 			hint = "did you mean --runtime " + near + "?"
 		}
@@ -314,12 +312,8 @@ func readSDL(streams *ui.Streams, workDir, name string) (sdl, source string, err
 		path = filepath.Join(workDir, path)
 	}
 	data, err := os.ReadFile(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return "", "", errdefs.WithHint(fmt.Errorf("%w: --sdl %s: there is no such file", errdefs.ErrUsage, name),
-			"name a file with the action's types, or - for standard input")
-	}
 	if err != nil {
-		return "", "", fmt.Errorf("read --sdl: %w", err)
+		return "", "", inputFault("--sdl "+name, err, "name a file with the action's types, or - for standard input")
 	}
 	return checkSDL(data, name)
 }

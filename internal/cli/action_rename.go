@@ -52,7 +52,7 @@ method in a NestJS controller. What is left to do by hand is listed with file an
 				return err
 			}
 			if opts.Name == opts.To {
-				return fmt.Errorf("%w: the action has that name already", errdefs.ErrUsage)
+				return fmt.Errorf("%w: the new name is the old one, %q", errdefs.ErrUsage, opts.To)
 			}
 			return run(cmd.Context(), opts)
 		},

@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -103,8 +104,12 @@ func (o *dbDumpOptions) save(ctx context.Context, path, name string, header []by
 		return errdefs.WithHint(fmt.Errorf("%w: %s is there already", errdefs.ErrUsage, name), "choose another name, or add --force")
 	}
 	file, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*") // only the owner can read it
+	if errors.Is(err, fs.ErrNotExist) {
+		return errdefs.WithHint(fmt.Errorf("%w: write %s: there is no folder %s", errdefs.ErrUsage, name, filepath.Dir(path)),
+			"make the folder, or choose another name")
+	}
 	if err != nil {
-		return err
+		return errdefs.Writing(path, err)
 	}
 	defer func() {
 		if err != nil {
@@ -120,9 +125,12 @@ func (o *dbDumpOptions) save(ctx context.Context, path, name string, header []by
 		return err
 	}
 	if err := errors.Join(out.Flush(), file.Sync(), file.Close()); err != nil {
-		return err
+		return errdefs.Writing(path, err)
 	}
-	return os.Rename(file.Name(), path)
+	if err := os.Rename(file.Name(), path); err != nil {
+		return errdefs.Writing(path, err)
+	}
+	return nil
 }
 
 type dbRestoreOptions struct {
@@ -162,8 +170,11 @@ func runDBRestore(ctx context.Context, opts *dbRestoreOptions) error {
 	}
 	defer closeSource()
 	dump, source, err := database.Read(source)
+	if errors.Is(err, syscall.EISDIR) {
+		return inputFault(opts.File, err, dumpHint)
+	}
 	if err != nil {
-		return err
+		return fmt.Errorf("restore %s: %w", opts.File, err)
 	}
 	contents, err := server.Look(ctx)
 	if err != nil {
@@ -178,7 +189,7 @@ func runDBRestore(ctx context.Context, opts *dbRestoreOptions) error {
 		newest = list[n-1].Version
 	}
 	if err := dump.Refuse(contents.Version, newest); err != nil {
-		return err
+		return fmt.Errorf("restore %s: %w", opts.File, err)
 	}
 	if err := confirm(opts.IO, "This replaces "+holdings(cfg.Postgres.DB, contents), "yes", opts.Yes, "--yes"); err != nil {
 		return err
@@ -208,6 +219,9 @@ func runDBRestore(ctx context.Context, opts *dbRestoreOptions) error {
 	return nil
 }
 
+// dumpHint is what to name for a dump.
+const dumpHint = "name a file that nself db dump has made, or - for standard input"
+
 func (o *dbRestoreOptions) open() (io.Reader, func(), error) {
 	if o.File == "-" {
 		return o.IO.In, func() {}, nil
@@ -217,11 +231,8 @@ func (o *dbRestoreOptions) open() (io.Reader, func(), error) {
 		path = filepath.Join(o.WorkDir, path)
 	}
 	file, err := os.Open(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil, errdefs.WithHint(fmt.Errorf("%w: %s: there is no such file", errdefs.ErrUsage, o.File), "make one with nself db dump")
-	}
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, inputFault(o.File, err, dumpHint)
 	}
 	return file, func() { _ = file.Close() }, nil
 }

@@ -137,6 +137,10 @@ func systemHints(err error) []string {
 		return []string{"free some disk space and run the command again"}
 	case errors.Is(err, syscall.EROFS):
 		return []string{folder + " is on a read-only file system: make it writable, or work on a copy of the project"}
+	case errors.Is(err, syscall.ENOTDIR):
+		return []string{"a file stands where a folder is needed: move it away"}
+	case errors.Is(err, syscall.EISDIR) && where != nil:
+		return []string{where.Path + " is a folder where a file is needed: move it away, or name a file"}
 	case errors.Is(err, fs.ErrPermission):
 		return []string{"make " + folder + " readable and writable for you, or run nself as its owner"}
 	}

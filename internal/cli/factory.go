@@ -44,7 +44,14 @@ func (f *Factory) ProjectDir() (string, error) {
 		if !filepath.IsAbs(dir) {
 			dir = filepath.Join(f.WorkDir, dir)
 		}
-		if !isProject(dir) {
+		switch info, err := os.Stat(dir); {
+		case errors.Is(err, fs.ErrNotExist):
+			return "", errdefs.WithHint(fmt.Errorf("%w: --project %s: there is no such folder", errdefs.ErrUsage, f.project),
+				"name a project's folder, or make one with nself init "+f.project)
+		case err == nil && !info.IsDir():
+			return "", errdefs.WithHint(fmt.Errorf("%w: --project %s is a file, not a folder", errdefs.ErrUsage, f.project),
+				"name the project's folder")
+		case !isProject(dir):
 			return "", errdefs.As(errdefs.ErrInvalid, errdefs.WithHint(
 				fmt.Errorf("%s: not an nself project: it has no hasura/config.yaml", f.project),
 				"run nself init "+f.project))

@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -83,8 +84,11 @@ func runGateway(ctx context.Context, opts *gatewayOptions) error {
 	}
 	ln, err := new(net.ListenConfig).Listen(ctx, "tcp", address)
 	if err != nil {
-		return errdefs.As(errdefs.ErrUnavailable, errdefs.WithHint(fmt.Errorf("start the engine: %w", err),
-			"end the other program or choose another port with --server-port"))
+		hint := "set --server-host to an address of this machine, and --server-port to a port that you may use"
+		if errors.Is(err, syscall.EADDRINUSE) {
+			hint = "end the other program or choose another port with --server-port"
+		}
+		return errdefs.As(errdefs.ErrUnavailable, errdefs.WithHint(fmt.Errorf("start the engine: %w", err), hint))
 	}
 	core, err := newEngineCore(ctx, settings, open, log)
 	if err != nil {
@@ -131,7 +135,7 @@ func listenAddress(vars map[string]string) (string, error) {
 	port := cmp.Or(vars["HASURA_GRAPHQL_SERVER_PORT"], "8080")
 	if n, err := strconv.ParseUint(port, 10, 16); err != nil {
 		return "", errdefs.As(errdefs.ErrInvalid,
-			fmt.Errorf("HASURA_GRAPHQL_SERVER_PORT: expected a number from 0 to 65535, got %q", port))
+			fmt.Errorf("HASURA_GRAPHQL_SERVER_PORT (--server-port): expected a number from 0 to 65535, got %q", port))
 	} else if n == 0 {
 		port = "0" // any free one
 	}
@@ -166,6 +170,8 @@ func (o *gatewayOptions) store(s *engineSettings, log *slog.Logger) (open openSt
 	}, "database", nil
 }
 
+const metadataDirHint = "name a project or its metadata with --metadata-dir or HASURA_GRAPHQL_METADATA_DIR"
+
 // metadataFolder finds the metadata in dir, a project or the metadata itself.
 func metadataFolder(dir string) (string, error) {
 	inProject := filepath.Join(dir, filepath.FromSlash(metadata.Folder))
@@ -175,9 +181,9 @@ func metadataFolder(dir string) (string, error) {
 	info, err := os.Stat(dir)
 	switch {
 	case err != nil:
-		return "", errdefs.As(errdefs.ErrInvalid, fmt.Errorf("read metadata: %w", err))
+		return "", errdefs.As(errdefs.ErrInvalid, errdefs.WithHint(fmt.Errorf("read metadata: %w", err), metadataDirHint))
 	case !info.IsDir():
-		return "", errdefs.As(errdefs.ErrInvalid, fmt.Errorf("read metadata: %s is not a folder", dir))
+		return "", errdefs.As(errdefs.ErrInvalid, errdefs.WithHint(fmt.Errorf("read metadata: %s is a file, not a folder", dir), metadataDirHint))
 	}
 	return dir, nil
 }
@@ -248,11 +254,12 @@ func runHealthcheck(ctx context.Context, opts *healthcheckOptions) error {
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, opts.URL, nil)
 	if err != nil {
-		return errdefs.As(errdefs.ErrUsage, err)
+		return errdefs.As(errdefs.ErrUsage, fmt.Errorf("--url %q is not a URL", opts.URL))
 	}
 	resp, err := http.DefaultClient.Do(req)
 	if err != nil {
-		return errdefs.As(errdefs.ErrUnhealthy, fmt.Errorf("check the engine: %w", err))
+		return errdefs.As(errdefs.ErrUnhealthy, errdefs.WithHint(fmt.Errorf("check the engine: %s: %w", opts.URL, withoutURL(err)),
+			"start it, or name another one with --url"))
 	}
 	defer func() { _ = resp.Body.Close() }()
 	body, err := io.ReadAll(io.LimitReader(resp.Body, 1<<10))
@@ -260,7 +267,7 @@ func runHealthcheck(ctx context.Context, opts *healthcheckOptions) error {
 		return errdefs.As(errdefs.ErrUnhealthy, fmt.Errorf("check the engine: %w", err))
 	}
 	if resp.StatusCode != http.StatusOK {
-		return errdefs.As(errdefs.ErrUnhealthy, fmt.Errorf("check the engine: %s: %s", resp.Status, body))
+		return errdefs.As(errdefs.ErrUnhealthy, fmt.Errorf("check the engine: %s: %s: %s", opts.URL, resp.Status, body))
 	}
 	opts.IO.Printf("%s\n", body)
 	return nil

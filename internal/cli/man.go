@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/cobra/doc"
 
+	"github.com/nself-org/nself/internal/errdefs"
 	"github.com/nself-org/nself/internal/ui"
 )
 
@@ -40,7 +41,7 @@ func runMan(opts *manOptions) error {
 		dir = filepath.Join(opts.WorkDir, dir)
 	}
 	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return err
+		return errdefs.WithHint(fmt.Errorf("write manual pages: %w", err), "name a folder that you may write to")
 	}
 	header := &doc.GenManHeader{Title: "NSELF", Section: "1", Source: "nself " + readVersion().Version, Manual: "nself manual"}
 	if os.Getenv("SOURCE_DATE_EPOCH") == "" {

@@ -38,11 +38,8 @@ func exportMetadata(ctx context.Context, base, secret string) (*metadata.Metadat
 	}
 	resp, err := http.DefaultClient.Do(req)
 	if err != nil {
-		if op, ok := errors.AsType[*net.OpError](err); ok && op.Op == "dial" {
-			return nil, errdefs.As(errdefs.ErrUnavailable, errdefs.WithHint(fmt.Errorf("read the metadata of %s: nothing answers there", base),
-				"start the engine, or name another one"))
-		}
-		return nil, errdefs.As(errdefs.ErrUnavailable, fmt.Errorf("read the metadata of %s: %w", base, err))
+		return nil, errdefs.As(errdefs.ErrUnavailable, errdefs.WithHint(fmt.Errorf("read the metadata of %s: %w", base, withoutURL(err)),
+			"start the engine, or name another one"))
 	}
 	defer resp.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(resp.Body, maxMetadataBytes+1))
@@ -55,13 +52,28 @@ func exportMetadata(ctx context.Context, base, secret string) (*metadata.Metadat
 		return nil, errdefs.As(errdefs.ErrUnavailable, errdefs.WithHint(fmt.Errorf("%s refuses the admin secret", base),
 			"give the engine's own secret with --admin-secret"))
 	case resp.StatusCode != http.StatusOK:
-		return nil, fmt.Errorf("read the metadata of %s: status %d: %.200s", base, resp.StatusCode, body)
+		return nil, errdefs.WithHint(fmt.Errorf("read the metadata of %s: status %d: %.200s", base, resp.StatusCode, body),
+			"check that a GraphQL engine answers at that URL, and see its log")
 	}
 	md, err := parseExport(body)
 	if err != nil {
 		return nil, errdefs.As(errdefs.ErrInvalid, fmt.Errorf("read the metadata of %s: %w", base, err))
 	}
 	return md, nil
+}
+
+// withoutURL is why a request has failed, without the URL, which the message has already.
+func withoutURL(err error) error {
+	if dns, ok := errors.AsType[*net.DNSError](err); ok {
+		return fmt.Errorf("the name %s is not known", dns.Name)
+	}
+	if op, ok := errors.AsType[*net.OpError](err); ok && op.Op == "dial" {
+		return errors.New("nothing answers there")
+	}
+	if wrong, ok := errors.AsType[*url.Error](err); ok {
+		return wrong.Err
+	}
+	return err
 }
 
 // parseExport reads what export_metadata answers; version 2 of the command puts the document into an envelope.

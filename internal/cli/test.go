@@ -106,11 +106,11 @@ func testedRuntimes(cfg *env.Config, named []string) ([]string, error) {
 	}
 	for _, name := range named {
 		if !isRuntime(name) {
-			hint := "the runtimes are golang, nestjs and python"
+			hint := "choose among golang, nestjs, python"
 			if near := nearest(name, []string{"golang", "nestjs", "python"}); near != "" {
 				hint = "did you mean " + near + "?"
 			}
-			return nil, errdefs.WithHint(fmt.Errorf("%w: there is no runtime %q", errdefs.ErrUsage, name), hint)
+			return nil, errdefs.WithHint(fmt.Errorf("%w: runtime %q is not known", errdefs.ErrUsage, name), hint)
 		}
 		if !slices.Contains(enabled, name) {
 			return nil, errdefs.As(errdefs.ErrInvalid, errdefs.WithHint(

@@ -3,9 +3,11 @@ package cli
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"regexp"
 	"strconv"
 	"strings"
+	"syscall"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -146,4 +148,17 @@ func isCobraUsage(err error) bool {
 		}
 	}
 	return false
+}
+
+// inputFault says why a file that the command line names, called what in errors, cannot be read; hint is what to name instead.
+func inputFault(what string, err error, hint string) error {
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		err = fmt.Errorf("%w: %s: there is no such file", errdefs.ErrUsage, what)
+	case errors.Is(err, syscall.EISDIR):
+		err = fmt.Errorf("%w: %s is a folder, not a file", errdefs.ErrUsage, what)
+	default:
+		return fmt.Errorf("read %s: %w", what, err)
+	}
+	return errdefs.WithHint(err, hint)
 }
