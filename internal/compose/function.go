@@ -72,6 +72,8 @@ func functionPrivate(cfg *env.Config, rt env.Runtime) map[string]string {
 	maps.Copy(vars, mailVariables(cfg))
 	if cfg.Minio.Enabled && vars["S3_ENDPOINT"] == "" {
 		vars["S3_ENDPOINT"] = address(minioName, minioPort)
+		// Browsers know no names of containers.
+		vars["S3_PUBLIC_ENDPOINT"] = cmp.Or(vars["S3_PUBLIC_ENDPOINT"], address("localhost", cfg.Minio.Port))
 		vars["S3_ACCESS_KEY"] = cfg.Minio.RootUser
 		vars["S3_SECRET_KEY"] = cfg.Minio.RootPassword.Reveal()
 		vars["S3_REGION"] = cmp.Or(vars["S3_REGION"], "us-east-1")

@@ -11,6 +11,9 @@ func TestMinio(t *testing.T) {
 	if got := variable(t, p, "python", "S3_ENDPOINT"); got != "http://minio:9000" {
 		t.Errorf("S3_ENDPOINT = %q", got)
 	}
+	if got := variable(t, p, "python", "S3_PUBLIC_ENDPOINT"); got != "http://localhost:9000" {
+		t.Errorf("S3_PUBLIC_ENDPOINT = %q", got) // what a browser is sent to
+	}
 	if got := variable(t, p, "python", "S3_BUCKET"); got != "full-shop" {
 		t.Errorf("S3_BUCKET = %q", got)
 	}

@@ -204,6 +204,11 @@ func storageKeys() []Key {
 			Doc: "S3-compatible store of function services; empty: the local disk", fallback: func(*Config) string { return "" },
 		},
 		{
+			Name: "S3_PUBLIC_ENDPOINT", Group: GroupStorage, Kind: KindURL, Pass: true,
+			Default: "MinIO's port on this machine, or S3_ENDPOINT",
+			Doc:     "S3_ENDPOINT as browsers reach it: links to files are signed for it", fallback: func(*Config) string { return "" },
+		},
+		{
 			Name: "STORAGE_DIR", Group: GroupStorage, Kind: KindText, Pass: true, Default: ".nself/data/storage, or a volume",
 			Doc: "Folder where function services keep files when there is no S3_ENDPOINT",
 		},

@@ -68,18 +68,21 @@ def storage(deps: Deps) -> Storage:
     if not bucket:
         r.problems.append("S3_BUCKET is not set, and S3_ENDPOINT is")
     access, secret = r.secret("S3_ACCESS_KEY"), r.secret("S3_SECRET_KEY")
+    public = r.url("S3_PUBLIC_ENDPOINT", endpoint, "http", "https")
     r.finish()
     from minio import Minio  # only here: it is not needed otherwise
 
-    parts = urlsplit(endpoint)
-    client = Minio(
-        endpoint=parts.netloc,
-        access_key=access.reveal(),
-        secret_key=secret.reveal(),
-        secure=parts.scheme == "https",
-        region=region,
-    )
-    return BucketStorage(client, bucket, timedelta(seconds=seconds))
+    def client(url: str) -> Minio:
+        parts = urlsplit(url)
+        return Minio(
+            endpoint=parts.netloc,
+            access_key=access.reveal(),
+            secret_key=secret.reveal(),
+            secure=parts.scheme == "https",
+            region=region,
+        )
+
+    return BucketStorage(client(endpoint), client(public), bucket, timedelta(seconds=seconds))
 
 
 class FolderStorage(Storage):
@@ -143,8 +146,10 @@ class FolderStorage(Storage):
 class BucketStorage(Storage):
     """Keeps files in a bucket, which is made when it is missing."""
 
-    def __init__(self, client: Minio, bucket: str, ttl: timedelta) -> None:
+    def __init__(self, client: Minio, signer: Minio, bucket: str, ttl: timedelta) -> None:
+        """signer: for links, whose host is another one where browsers reach the service by another address."""
         self._client = client
+        self._signer = signer
         self._bucket = bucket
         self._ttl = ttl
 
@@ -181,7 +186,7 @@ class BucketStorage(Storage):
         try:
             response = self._client.get_object(bucket_name=self._bucket, object_name=key)
         except S3Error as e:
-            if e.code == "NoSuchKey":
+            if e.code in ("NoSuchKey", "NoSuchBucket"):
                 raise FileNotFoundError(key) from e
             raise
         try:
@@ -194,7 +199,7 @@ class BucketStorage(Storage):
         self._client.remove_object(bucket_name=self._bucket, object_name=key)
 
     def url(self, key: str) -> str:
-        return self._client.presigned_get_object(
+        return self._signer.presigned_get_object(
             bucket_name=self._bucket,
             object_name=key,
             expires=self._ttl,

@@ -66,6 +66,15 @@ def test_links_to_a_bucket(deps: Deps, tmp_path: Path, s3: S3Server) -> None:
         assert response.headers["Content-Disposition"].startswith("attachment")
 
 
+def test_links_for_browsers(deps: Deps, tmp_path: Path, s3: S3Server) -> None:
+    """They carry the address at which browsers reach the bucket, which may be another one."""
+    environ = environ_of("bucket", tmp_path, s3) | {"S3_PUBLIC_ENDPOINT": "https://files.example.com"}
+    files = open_storage(deps, environ)
+    with files.create("id/a.csv", "text/csv") as out:
+        out.write(b"data")
+    assert files.url("id/a.csv").startswith("https://files.example.com/shop-files/id/a.csv?")
+
+
 def test_what_a_killed_process_left(deps: Deps, tmp_path: Path) -> None:
     """It goes after a while."""
     folder = tmp_path / ".new"

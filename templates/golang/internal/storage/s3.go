@@ -2,6 +2,7 @@ package storage
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -23,17 +24,19 @@ const partSize = 5 << 20
 
 // S3Options say where the store is.
 type S3Options struct {
-	Endpoint  string // its URL, such as https://s3.example.com
-	Bucket    string // made when it is missing
-	Region    string
-	AccessKey string
-	SecretKey config.Secret
-	TTL       time.Duration // how long links live
+	Endpoint       string // its URL, such as https://s3.example.com
+	PublicEndpoint string // its URL in links, where browsers reach it by another one; empty: Endpoint
+	Bucket         string // made when it is missing
+	Region         string
+	AccessKey      string
+	SecretKey      config.Secret
+	TTL            time.Duration // how long links live
 }
 
 // S3 keeps files in an S3-compatible store.
 type S3 struct {
 	client *minio.Client
+	signer *minio.Client // for links; it never connects
 	opts   S3Options
 	ready  atomic.Bool // the bucket was seen
 }
@@ -45,18 +48,31 @@ func NewS3(opts S3Options) (*S3, error) {
 	if opts.Bucket == "" || opts.AccessKey == "" || opts.SecretKey == "" {
 		return nil, errors.New("S3_ENDPOINT is set, so S3_BUCKET, S3_ACCESS_KEY and S3_SECRET_KEY must be too")
 	}
-	u, err := url.Parse(opts.Endpoint)
+	client, err := opts.client("S3_ENDPOINT", opts.Endpoint)
+	if err != nil {
+		return nil, err
+	}
+	signer, err := opts.client("S3_PUBLIC_ENDPOINT", cmp.Or(opts.PublicEndpoint, opts.Endpoint))
+	if err != nil {
+		return nil, err
+	}
+	return &S3{client: client, signer: signer, opts: opts}, nil
+}
+
+// client makes a client for an endpoint, which the variable key has named.
+func (o S3Options) client(key, endpoint string) (*minio.Client, error) {
+	u, err := url.Parse(endpoint)
 	if err != nil || u.Host == "" {
-		return nil, errors.New("S3_ENDPOINT is not a valid URL")
+		return nil, fmt.Errorf("%s is not a valid URL", key)
 	}
 	client, err := minio.New(u.Host, &minio.Options{
-		Creds:  credentials.NewStaticV4(opts.AccessKey, opts.SecretKey.Reveal(), ""),
-		Secure: u.Scheme == "https", Region: opts.Region,
+		Creds:  credentials.NewStaticV4(o.AccessKey, o.SecretKey.Reveal(), ""),
+		Secure: u.Scheme == "https", Region: o.Region,
 	})
 	if err != nil {
-		return nil, fmt.Errorf("S3_ENDPOINT: %w", err)
+		return nil, fmt.Errorf("%s: %w", key, err)
 	}
-	return &S3{client: client, opts: opts}, nil
+	return client, nil
 }
 
 // Put implements [Storage]: the store shows a file when all of it has arrived.
@@ -123,7 +139,7 @@ func (s *S3) Get(ctx context.Context, key string) (io.ReadCloser, error) {
 
 // Link implements [Storage] with a presigned URL of the store.
 func (s *S3) Link(ctx context.Context, key string) (string, error) {
-	u, err := s.client.PresignedGetObject(ctx, s.opts.Bucket, key, s.opts.TTL, url.Values{
+	u, err := s.signer.PresignedGetObject(ctx, s.opts.Bucket, key, s.opts.TTL, url.Values{
 		"response-content-disposition": {
 			mime.FormatMediaType("attachment", map[string]string{"filename": path.Base(key)}),
 		},

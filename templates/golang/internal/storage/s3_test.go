@@ -154,6 +154,27 @@ func TestS3(t *testing.T) {
 	}
 }
 
+// Browsers may reach the store by another address than the service does, which links have to be signed for.
+func TestS3PublicEndpoint(t *testing.T) {
+	t.Parallel()
+	opts := S3Options{
+		Endpoint: "http://minio:9000", PublicEndpoint: "https://files.example.com", Bucket: "shop", Region: "us-east-1",
+		AccessKey: "access", SecretKey: "secret", TTL: time.Minute,
+	}
+	s, err := NewS3(opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	link, err := s.Link(t.Context(), testKey)
+	if err != nil || !strings.HasPrefix(link, "https://files.example.com/shop/0b0b0b0b-") {
+		t.Errorf("got %s, %v", link, err)
+	}
+	opts.PublicEndpoint = "https://"
+	if _, err := NewS3(opts); err == nil || !strings.Contains(err.Error(), "S3_PUBLIC_ENDPOINT") {
+		t.Errorf("an address without a host: %v", err)
+	}
+}
+
 func TestNewS3Refuses(t *testing.T) {
 	t.Parallel()
 	valid := S3Options{Endpoint: "http://localhost:9000", Bucket: "b", AccessKey: "a", SecretKey: "hidden"}

@@ -35,7 +35,8 @@ func Of(parts *lifecycle.Group, cfg config.Config, env *config.Reader, log *slog
 		ttl := time.Duration(env.Integer("FILE_URL_TTL_SECONDS", 900, 1, 7*24*3600)) * time.Second
 		if endpoint := env.URL("S3_ENDPOINT", "", "http", "https"); endpoint != "" {
 			s, err := NewS3(S3Options{
-				Endpoint: endpoint, Bucket: env.Text("S3_BUCKET", ""), Region: env.Text("S3_REGION", "us-east-1"),
+				Endpoint: endpoint, PublicEndpoint: env.URL("S3_PUBLIC_ENDPOINT", "", "http", "https"),
+				Bucket: env.Text("S3_BUCKET", ""), Region: env.Text("S3_REGION", "us-east-1"),
 				AccessKey: env.Text("S3_ACCESS_KEY", ""), SecretKey: config.Secret(env.Text("S3_SECRET_KEY", "")), TTL: ttl,
 			})
 			if err != nil {

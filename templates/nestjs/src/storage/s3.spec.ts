@@ -2,14 +2,16 @@ import { randomBytes } from 'node:crypto';
 import { createServer, type IncomingMessage, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
-import { S3Storage } from './s3';
+import { type S3Settings, S3Storage } from './s3';
 
 const id = '7f2a3a4e-0000-4000-8000-000000000001';
 
 describe('S3Storage', () => {
   const objects = new Map<string, Buffer>();
+  const buckets = new Set<string>();
   let last: IncomingMessage;
   let server: Server;
+  let settings: S3Settings;
   let storage: S3Storage;
 
   beforeAll(async () => {
@@ -21,6 +23,11 @@ describe('S3Storage', () => {
       request.on('end', () => {
         if (path.includes('broken')) {
           response.writeHead(403).end('<Error><Code>AccessDenied</Code></Error>');
+        } else if (request.method === 'PUT' && path === '/files') {
+          buckets.add(Buffer.concat(chunks).toString());
+          response.end();
+        } else if (buckets.size === 0) {
+          response.writeHead(404).end('<Error><Code>NoSuchBucket</Code></Error>');
         } else if (request.method === 'PUT') {
           objects.set(path, Buffer.concat(chunks));
           response.end();
@@ -32,7 +39,7 @@ describe('S3Storage', () => {
     });
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
     const endpoint = `http://127.0.0.1:${(server.address() as AddressInfo).port}/`;
-    const settings = { endpoint, bucket: 'files', accessKey: 'AK', secretKey: 'SK', region: 'eu-1' };
+    settings = { endpoint, publicEndpoint: '', bucket: 'files', accessKey: 'AK', secretKey: 'SK', region: 'eu-1' };
     storage = new S3Storage(settings, 900);
   });
 
@@ -57,6 +64,7 @@ describe('S3Storage', () => {
     }
     expect(Buffer.concat(chunks).equals(content)).toBe(true);
     expect([...objects.keys()]).toEqual([`/files/${id}/a%20b.csv`]);
+    expect([...buckets]).toEqual([expect.stringContaining('<LocationConstraint>eu-1</LocationConstraint>')]);
   });
 
   it('tells what is not there from what went wrong', async () => {
@@ -79,5 +87,13 @@ describe('S3Storage', () => {
       'response-content-disposition': 'attachment; filename="a b.csv"',
       'X-Amz-Signature': expect.stringMatching(/^[0-9a-f]{64}$/) as string,
     });
+  });
+
+  it('signs addresses at which browsers reach the server', async () => {
+    const outside = new S3Storage({ ...settings, publicEndpoint: 'https://files.example.com/' }, 900);
+    const url = new URL(await outside.url(`${id}/a.csv`));
+    expect(url.origin + url.pathname).toBe(`https://files.example.com/files/${id}/a.csv`);
+    await outside.write(`${id}/outside.csv`, [Buffer.from('x')]);
+    expect(objects.has(`/files/${id}/outside.csv`)).toBe(true);
   });
 });

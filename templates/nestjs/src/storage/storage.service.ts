@@ -23,6 +23,7 @@ export class StorageService implements Storage {
     const settings = config.section((variables) => {
       const s3 = {
         endpoint: variables.url('S3_ENDPOINT', '', 'http', 'https'),
+        publicEndpoint: variables.url('S3_PUBLIC_ENDPOINT', '', 'http', 'https'),
         bucket: variables.text('S3_BUCKET', ''),
         accessKey: variables.text('S3_ACCESS_KEY', ''),
         secretKey: variables.text('S3_SECRET_KEY', ''),
