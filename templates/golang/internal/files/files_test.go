@@ -5,9 +5,11 @@ import (
 	"encoding/json"
 	"image"
 	"image/color"
+	"image/draw"
 	"image/gif"
 	"image/jpeg"
 	"image/png"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -91,6 +93,52 @@ func TestThumbnail(t *testing.T) {
 	}
 	if _, err := Pixels([]byte("\x89PNG\r\n\x1a\n")); err == nil {
 		t.Error("an image without a header has a size")
+	}
+}
+
+// exif is the APP1 segment of a JPEG file that says nothing but an orientation.
+func exif(orientation byte) []byte {
+	body := append([]byte("Exif\x00\x00MM\x00\x2a\x00\x00\x00\x08\x00\x01\x01\x12\x00\x03\x00\x00\x00\x01\x00"),
+		orientation, 0, 0, 0, 0, 0, 0)
+	return append([]byte{0xff, 0xe1, 0, byte(len(body) + 2)}, body...)
+}
+
+// Each image has red in the corner that is to be seen at the top left, and lies as its orientation says.
+func TestThumbnailIsTurned(t *testing.T) {
+	t.Parallel()
+	for orientation, corner := range map[byte]image.Point{
+		1: {0, 0}, 2: {1, 0}, 3: {1, 1}, 4: {0, 1}, 5: {0, 0}, 6: {0, 1}, 7: {1, 1}, 8: {1, 0}, 9: {0, 0},
+	} {
+		img := image.NewRGBA(image.Rect(0, 0, 64, 32))
+		draw.Draw(img, img.Bounds(), image.White, image.Point{}, draw.Src)
+		quarter := image.Rect(0, 0, 32, 16).Add(image.Pt(corner.X*32, corner.Y*16))
+		draw.Draw(img, quarter, image.NewUniform(color.RGBA{R: 255, A: 255}), image.Point{}, draw.Src)
+		var out bytes.Buffer
+		if err := jpeg.Encode(&out, img, &jpeg.Options{Quality: 100}); err != nil {
+			t.Fatal(err)
+		}
+		data := slices.Insert(out.Bytes(), 2, exif(orientation)...)
+		info, _, small, err := Thumbnail(bytes.NewReader(data), 16, 16)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := jpeg.Decode(bytes.NewReader(small))
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := image.Pt(16, 8)
+		if orientation > 4 && orientation < 9 {
+			want = image.Pt(8, 16)
+		}
+		if got.Bounds().Size() != want || info.Width != 64 || info.Height != 32 {
+			t.Errorf("orientation %d: got %v of %+v, want %v", orientation, got.Bounds().Size(), info, want)
+		}
+		for _, at := range []image.Point{{2, 2}, {want.X - 2, 2}, {2, want.Y - 2}, {want.X - 2, want.Y - 2}} {
+			_, green, _, _ := got.At(at.X, at.Y).RGBA()
+			if red := green < 0x8000; red != (at == image.Pt(2, 2)) {
+				t.Errorf("orientation %d: %v is red: %t", orientation, at, red)
+			}
+		}
 	}
 }
 

@@ -28,7 +28,7 @@ const jpegQuality = 85
 
 // ImageInfo is what result.json says about an image.
 type ImageInfo struct {
-	Width        int    `json:"width"`
+	Width        int    `json:"width"` // as it is stored: it may be shown turned
 	Height       int    `json:"height"`
 	Format       string `json:"format"` // png, jpeg or gif
 	ThumbnailKey string `json:"thumbnail_key"`
@@ -49,17 +49,26 @@ func Pixels(data []byte) (int, error) {
 	return cfg.Width * cfg.Height, nil
 }
 
-// Thumbnail shrinks an image into a box. It keeps the ratio of its sides and never enlarges. The thumbnail of a JPEG file
-// is a JPEG file, any other a PNG file; name is what to call it.
+// Thumbnail shrinks an image into a box, and turns it as EXIF says. It keeps the ratio of its sides and never enlarges.
+// The thumbnail of a JPEG file is a JPEG file, any other a PNG file; name is what to call it.
 func Thumbnail(r io.Reader, width, height int) (info ImageInfo, name string, thumbnail []byte, err error) {
-	img, format, err := image.Decode(r)
+	data, err := io.ReadAll(r) // an upload is not large
+	if err != nil {
+		return info, "", nil, fmt.Errorf("read the image: %w", err)
+	}
+	img, format, err := image.Decode(bytes.NewReader(data))
 	if err != nil {
 		return info, "", nil, fmt.Errorf("read the image: %w", err)
 	}
 	size := img.Bounds().Size()
 	info = ImageInfo{Width: size.X, Height: size.Y, Format: format}
+	turned := orientation(data, format)
+	if lies(turned) {
+		width, height = height, width
+	}
 	small := image.NewRGBA(image.Rectangle{Max: fitInto(size, width, height)})
 	draw.CatmullRom.Scale(small, small.Bounds(), img, img.Bounds(), draw.Src, nil)
+	small = turn(small, turned)
 	var out bytes.Buffer
 	if format == "jpeg" {
 		name, err = "thumbnail.jpg", jpeg.Encode(&out, small, &jpeg.Options{Quality: jpegQuality})
