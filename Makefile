@@ -40,6 +40,7 @@ demo-down: ## Stop the demo
 test: ## Unit tests with the race detector, then journeys on the built program with real Postgres and Redis
 	$(GO) vet $(PKGS)
 	$(GO) test -race -timeout 30m $$($(GO) list ./... | grep -v /e2e)
+	$(GO) test -race -tags otel ./templates/golang/internal/tracing ./templates/golang/internal/jobs
 	$(GO) test -count 1 -timeout 20m ./e2e/...
 
 .PHONY: test-docker
@@ -84,7 +85,8 @@ templates-python: ## Lint, check and test the Python template where it stands
 
 .PHONY: templates-nestjs
 templates-nestjs: ## Lint, build and test the NestJS template where it stands
-	cd templates/nestjs && npm ci --prefer-offline --no-audit --no-fund && npm run lint && npm run build && npm test
+	cd templates/nestjs && npm ci --prefer-offline --no-audit --no-fund && npm run lint && npm run build && \
+	  ../../scripts/with-servers.sh npm test
 
 .PHONY: fmt
 fmt: ## Format the code

@@ -116,10 +116,11 @@ class Jobs:
                 == 1
             )
 
-    def progress(self, job: Job, percent: int) -> bool:
-        """Say how far the attempt is. False: the job is not the worker's any more."""
+    def progress(self, job: Job, percent: int | None) -> bool:
+        """Say how far the attempt is; None: only that the worker is at it. False: the job is not the worker's any
+        more."""
         with self._db.connection() as conn:
-            return self._change(conn, job, "progress = %s", percent)
+            return self._change(conn, job, "progress = coalesce(%s, progress)", percent)
 
     def succeed(self, job: Job, result_key: str) -> bool:
         """End the job well."""

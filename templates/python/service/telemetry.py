@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from flask import Flask
@@ -36,17 +37,15 @@ def _wanted(environ: Mapping[str, str]) -> bool:
     return bool(target) and not disabled and environ.get("OTEL_TRACES_EXPORTER", "otlp") != "none"
 
 
-class _Traced:
-    """Wraps a WSGI application: each call is a span, within that of the caller (traceparent)."""
+class _Tracers:
+    """Each process's own tracer: its exporter is a thread, which a fork does not copy."""
 
-    def __init__(self, app: WSGIApplication, config: Config) -> None:
-        self._app = app
+    def __init__(self, config: Config) -> None:
         self._name = config.environ.get("OTEL_SERVICE_NAME") or f"{config.project_name}-python"
         self._tracers: dict[int, Tracer] = {}
         self._lock = threading.Lock()
 
-    def _tracer(self) -> Tracer:
-        """Return the process's own: its exporter is a thread, which a fork does not copy."""
+    def get(self) -> Tracer:
         with self._lock:
             tracer = self._tracers.get(os.getpid())
             if tracer is None:
@@ -63,6 +62,44 @@ class _Traced:
         provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
         return provider.get_tracer("service")
 
+
+class Spans:
+    """Spans of work that a call has queued, within the call's own."""
+
+    def __init__(self, config: Config) -> None:
+        self._tracers = _Tracers(config) if _wanted(config.environ) else None
+
+    def parent(self) -> str:
+        """Return what is to be queued with the work: the call's traceparent, or "" where nothing is traced."""
+        if self._tracers is None:
+            return ""
+        from opentelemetry import propagate
+
+        carrier: dict[str, str] = {}
+        propagate.inject(carrier)
+        return carrier.get("traceparent", "")
+
+    @contextmanager
+    def span(self, name: str, parent: str, attributes: Mapping[str, str | int]) -> Iterator[None]:
+        """Do the block in a span: a span of an error when it raises."""
+        if self._tracers is None:
+            yield
+            return
+        from opentelemetry import propagate
+
+        context = propagate.extract({"traceparent": parent})
+        tracer = self._tracers.get()
+        with tracer.start_as_current_span(name, context, attributes=attributes, record_exception=False):
+            yield
+
+
+class _Traced:
+    """Wraps a WSGI application: each call is a span, within that of the caller (traceparent)."""
+
+    def __init__(self, app: WSGIApplication, config: Config) -> None:
+        self._app = app
+        self._tracers = _Tracers(config)
+
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         from opentelemetry import propagate, trace
         from opentelemetry.trace import SpanKind, StatusCode
@@ -77,7 +114,7 @@ class _Traced:
         }
         # Only the paths of actions are known to be few: a span's name must not hold what a stranger made up.
         route = path if path.startswith("/actions/") else ""
-        span = self._tracer().start_span(
+        span = self._tracers.get().start_span(
             f"{method} {route}".strip(),
             propagate.extract(carrier),
             SpanKind.SERVER,

@@ -10,6 +10,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from service import job_work
 from tests import servers
 from tests.conftest import SECRET, MakeService, Service
 from tests.jobs import ADA, by, until
@@ -107,6 +108,22 @@ def test_gives_up(make_service: MakeService) -> None:
         job = until(service, job_id)
     assert (job.status, job.attempts, job.result_key) == ("FAILED", 2, None)
     assert job.error == "The report could not be generated"
+
+
+def test_heartbeat(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A worker that waits between two steps says that it is there, and learns that the job was cancelled."""
+    monkeypatch.setattr(job_work, "HEARTBEAT_SECONDS", 0.05)
+    job_id = service.post("generate-report", {"input": JANUARY})[1]["job_id"]
+    with psycopg.connect(service.database_url) as held:
+        held.execute("LOCK TABLE users IN ACCESS EXCLUSIVE MODE")
+        with service.working():
+            until(service, job_id, "RUNNING")
+            beats = set[object]()
+            while len(beats) < 3:
+                beats |= set(service.one("SELECT updated_at FROM jobs WHERE id::text = %s", job_id))
+            service.one("UPDATE jobs SET status = 'CANCELLED' WHERE id::text = %s RETURNING id", job_id)
+            held.rollback()
+    assert until(service, job_id).status == "CANCELLED"
 
 
 def test_stopped_in_the_middle(make_service: MakeService, tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ import (
 	"github.com/nself-org/nself/templates/golang/internal/lifecycle"
 	"github.com/nself-org/nself/templates/golang/internal/queue"
 	"github.com/nself-org/nself/templates/golang/internal/store"
+	"github.com/nself-org/nself/templates/golang/internal/tracing"
 )
 
 // runtime marks our jobs among those of the project's other function services.
@@ -104,7 +105,7 @@ func (s *Service) Enqueue(ctx context.Context, tx pgx.Tx, kind, userID string, p
 	if err != nil {
 		return Job{}, fmt.Errorf("make the job: %w", err)
 	}
-	return j, s.queue.Insert(ctx, tx, args{ID: j.ID})
+	return j, s.queue.Insert(ctx, tx, args{ID: j.ID, Traceparent: tracing.Traceparent(ctx)})
 }
 
 // Find returns the job with this id, or [ErrNotFound].

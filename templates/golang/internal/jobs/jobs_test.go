@@ -61,9 +61,14 @@ func start(t *testing.T, pool *pgxpool.Pool, fn Func) (s *Service, stop func()) 
 
 func enqueue(t *testing.T, s *Service) Job {
 	t.Helper()
+	return enqueueIn(t.Context(), t, s)
+}
+
+func enqueueIn(ctx context.Context, t *testing.T, s *Service) Job {
+	t.Helper()
 	var j Job
-	if err := store.InTx(t.Context(), s.pool, func(tx pgx.Tx) (err error) {
-		j, err = s.Enqueue(t.Context(), tx, "test", "7", map[string]int{"n": 1})
+	if err := store.InTx(ctx, s.pool, func(tx pgx.Tx) (err error) {
+		j, err = s.Enqueue(ctx, tx, "test", "7", map[string]int{"n": 1})
 		return err
 	}); err != nil {
 		t.Fatal(err)

@@ -15,6 +15,7 @@ import (
 	"github.com/riverqueue/river/riverdriver/riverpgxv5"
 
 	"github.com/nself-org/nself/templates/golang/internal/store"
+	"github.com/nself-org/nself/templates/golang/internal/tracing"
 )
 
 // Func does a job and returns where its result lies. It must bear being run again from the start: a process can be killed
@@ -84,6 +85,8 @@ func (r *Run) Progress(ctx context.Context, percent int) error {
 // args is what the queue carries.
 type args struct {
 	ID string `json:"id"`
+	// Traceparent is the trace of the request that has queued the job. A job that was abandoned is not part of one any more.
+	Traceparent string `json:"traceparent,omitempty"`
 }
 
 // Kind implements [river.JobArgs].
@@ -112,7 +115,9 @@ func (w *worker) Work(ctx context.Context, entry *river.Job[args]) error {
 	}
 	log := s.log.With(slog.String("job_id", j.ID), slog.String("kind", j.Kind), slog.Int("attempt", j.Attempts))
 	start := time.Now()
-	key, err := s.do(ctx, &Run{Job: j, service: s})
+	traced, end := tracing.Job(ctx, entry.Args.Traceparent, j.Kind, j.ID, j.Attempts)
+	key, err := s.do(traced, &Run{Job: j, service: s})
+	end(err)
 	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), writeTimeout)
 	defer cancel()
 	switch {

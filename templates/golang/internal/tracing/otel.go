@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 
+	"go.opentelemetry.io/otel"
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/codes"
 	"go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracehttp"
@@ -29,8 +30,31 @@ var start = func(ctx context.Context, service string) (Middleware, func(context.
 		return nil, nil, fmt.Errorf("describe the service in traces: %w", err)
 	}
 	provider := sdktrace.NewTracerProvider(sdktrace.WithBatcher(exporter), sdktrace.WithResource(about))
+	otel.SetTracerProvider(provider) // for jobs
 	tracer := provider.Tracer("actions")
 	return func(next http.Handler) http.Handler { return &handler{next, tracer} }, provider.Shutdown, nil
+}
+
+// Traceparent returns what is to be queued with the work of a request, so that [Job] goes on with its trace. It is empty
+// where nothing is traced.
+func Traceparent(ctx context.Context) string {
+	carrier := propagation.MapCarrier{}
+	propagation.TraceContext{}.Inject(ctx, carrier)
+	return carrier.Get("traceparent")
+}
+
+// Job begins the span of an attempt at a job, within the trace of the request that has queued it. The function it returns
+// ends the span; with an error it is that of a failure.
+func Job(ctx context.Context, traceparent, kind, id string, attempt int) (context.Context, func(error)) {
+	ctx = propagation.TraceContext{}.Extract(ctx, propagation.MapCarrier{"traceparent": traceparent})
+	ctx, span := otel.Tracer("jobs").Start(ctx, "job "+kind,
+		trace.WithAttributes(attribute.String("job.id", id), attribute.Int("job.attempt", attempt)))
+	return ctx, func(err error) {
+		if err != nil {
+			span.SetStatus(codes.Error, "")
+		}
+		span.End()
+	}
 }
 
 // handler makes a span of each request but those of health checks. It goes on with the caller's trace.

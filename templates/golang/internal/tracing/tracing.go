@@ -1,4 +1,4 @@
-// Package tracing sends traces of requests to an OpenTelemetry collector, when OTEL_EXPORTER_OTLP_ENDPOINT says where one
+// Package tracing sends traces of requests, and of the jobs that they queue, to an OpenTelemetry collector, when OTEL_EXPORTER_OTLP_ENDPOINT says where one
 // is. OpenTelemetry's libraries take longer to compile than all the rest, so they are part of programs that are built
 // with the tag otel only; nself does that when the variable is set.
 package tracing

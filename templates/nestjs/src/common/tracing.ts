@@ -71,14 +71,20 @@ export class Tracing implements OnModuleInit, OnApplicationShutdown {
     api.context.with(api.trace.setSpan(parent, span), () => run(span.spanContext().traceId));
   }
 
-  /** Runs work in a span; a span of an error when it fails. */
-  async span<T>(name: string, attributes: Record<string, AttributeValue>, work: () => Promise<T>): Promise<T> {
+  /** Runs work in a span, within that of the headers where there are some; a span of an error when it fails. */
+  async span<T>(
+    name: string,
+    attributes: Record<string, AttributeValue>,
+    work: () => Promise<T>,
+    headers: Record<string, string> = {},
+  ): Promise<T> {
     if (this.telemetry === null) {
       return work();
     }
     const { api, tracer } = this.telemetry;
     const kind: SpanKind = api.SpanKind.INTERNAL;
-    return tracer.startActiveSpan(name, { kind, attributes }, async (span: Span) => {
+    const parent = api.propagation.extract(api.context.active(), headers);
+    return tracer.startActiveSpan(name, { kind, attributes }, parent, async (span: Span) => {
       try {
         return await work();
       } catch (error) {
@@ -88,6 +94,11 @@ export class Tracing implements OnModuleInit, OnApplicationShutdown {
         span.end();
       }
     });
+  }
+
+  /** Makes the span under way one of an error. */
+  fail(): void {
+    this.telemetry?.api.trace.getActiveSpan()?.setStatus({ code: this.telemetry.api.SpanStatusCode.ERROR });
   }
 
   /** The headers that let another service continue the trace. */

@@ -7,6 +7,7 @@ import { Database, type Queryable } from '../common/database';
 import { Lifecycle } from '../common/lifecycle';
 import { Logger } from '../common/logger';
 import { connectRedis } from '../common/redis';
+import { Tracing } from '../common/tracing';
 import { JobRunner } from './job-runner';
 import type { JobHandler } from './job-run';
 
@@ -49,6 +50,7 @@ export class JobQueue implements OnModuleDestroy, OnApplicationShutdown {
     lifecycle: Lifecycle,
     private readonly database: Database,
     private readonly runner: JobRunner,
+    private readonly tracing: Tracing,
     private readonly logger: Logger,
   ) {
     this.settings = config.section((variables) => ({
@@ -89,9 +91,14 @@ export class JobQueue implements OnModuleDestroy, OnApplicationShutdown {
     return rows.map((row) => row.id);
   }
 
-  /** Tells the workers of jobs. Nobody has to wait for it: what is lost here, a sweep finds. */
+  /**
+   * Tells the workers of jobs, whose spans become part of the caller's trace. Nobody has to wait for it: what is lost
+   * here, a sweep finds, which knows of no trace.
+   */
   announce(ids: string[]): void {
-    this.send(ids).catch((error: unknown) => this.logger.warn('jobs wait for the next sweep', { error }));
+    this.send(ids, this.tracing.headers()).catch((error: unknown) =>
+      this.logger.warn('jobs wait for the next sweep', { error }),
+    );
   }
 
   /** Takes no more jobs, and has those that run put back. */
@@ -143,7 +150,7 @@ export class JobQueue implements OnModuleDestroy, OnApplicationShutdown {
     this.queue = new Queue(queueName, options);
     this.queue.on('error', (error) => this.logger.warn('job queue', { error }));
     const work = async (entry: Entry, token?: string): Promise<void> => {
-      const outcome = await this.runner.run(entry.id ?? '');
+      const outcome = await this.runner.run(entry.id ?? '', entry.data as Record<string, string>);
       if (outcome.again) {
         await entry.moveToDelayed(Date.now() + outcome.delayMs, token);
         throw new DelayedError();
@@ -175,13 +182,16 @@ export class JobQueue implements OnModuleDestroy, OnApplicationShutdown {
          ORDER BY id LIMIT ${sweepSize}`,
         [[...this.runner.handlers.keys()], last],
       );
-      await this.send(rows.map((row) => row.id));
+      await this.send(
+        rows.map((row) => row.id),
+        {},
+      );
       last = rows.length < sweepSize ? '' : (rows.at(-1)?.id ?? '');
     }
   }
 
   /** Before the connection is there it does nothing: as soon as it is, there is a sweep. */
-  private async send(ids: string[]): Promise<void> {
+  private async send(ids: string[], data: Record<string, string>): Promise<void> {
     if (this.connection?.status !== 'ready' || this.stopping) {
       return;
     }
@@ -189,7 +199,7 @@ export class JobQueue implements OnModuleDestroy, OnApplicationShutdown {
       await this.queue?.addBulk(
         ids.slice(at, at + sweepSize).map((jobId) => ({
           name: 'job',
-          data: {},
+          data,
           opts: { jobId, removeOnComplete: true, removeOnFail: true },
         })),
       );

@@ -14,7 +14,7 @@ export type Outcome = { again: false } | { again: true; delayMs: number };
 const done: Outcome = { again: false };
 
 /** How often a worker says that it is alive; it learns then, too, whether its job was cancelled. */
-const renewMs = 5000;
+const renewMs = 3000;
 
 /** No wait between two attempts is longer. */
 const maxDelayMs = 5 * 60_000;
@@ -51,15 +51,23 @@ export class JobRunner {
     }
   }
 
-  /** Runs the job of this id, if it is one that is not final. It fails only when the database does. */
-  async run(id: string): Promise<Outcome> {
+  /**
+   * Runs the job of this id, if it is one that is not final, in the trace of the headers. It fails only when the database
+   * does.
+   */
+  async run(id: string, headers: Record<string, string>): Promise<Outcome> {
     const job = await this.claim(id);
     if (job === null) {
       return done;
     }
     const context = { requestId: `job-${id}`, traceId: '', notes: {} };
     return withRequestContext(context, () =>
-      this.tracing.span(`job ${job.kind}`, { 'job.id': id, 'job.attempt': job.attempts }, () => this.attempt(job)),
+      this.tracing.span(
+        `job ${job.kind}`,
+        { 'job.id': id, 'job.attempt': job.attempts },
+        () => this.attempt(job),
+        headers,
+      ),
     );
   }
 
@@ -84,6 +92,7 @@ export class JobRunner {
       this.logger.info('job done', { ...facts, duration_ms: Math.round(performance.now() - start) });
       return done;
     } catch (error) {
+      this.tracing.fail();
       return await this.failed(job, run.signal.aborted ? run.signal.reason : error, facts);
     } finally {
       clearInterval(renewal);
