@@ -312,15 +312,15 @@ func (l *loader) readJSON(name string, parents []string) (json.RawMessage, error
 	r.include = func(target string, pos Pos) json.RawMessage {
 		full := path.Join(path.Dir(name), strings.Trim(target, `"'`))
 		if !fs.ValidPath(full) {
-			l.ps.errorf(pos, "!include %s: the path leaves the metadata folder", target)
+			l.ps.errorf(pos, "!include %s: the path leaves the metadata folder", target).hint("move the file into %s", Folder)
 			return nil
 		}
 		if full == name || slices.Contains(parents, full) {
-			l.ps.errorf(pos, "!include %s: the files include each other", target)
+			l.ps.errorf(pos, "!include %s: the files include each other", target).hint("remove one of the two includes")
 			return nil
 		}
 		if _, err := os.Stat(filepath.Join(l.root, filepath.FromSlash(full))); errors.Is(err, fs.ErrNotExist) {
-			l.ps.errorf(pos, "!include %s: there is no file %s/%s", target, Folder, full)
+			l.ps.errorf(pos, "!include %s: there is no file %s/%s", target, Folder, full).hint("add the file, or remove the !include")
 			return nil
 		}
 		data, err := l.readJSON(full, append(slices.Clone(parents), name))

@@ -44,7 +44,7 @@ func ParseFragment(sdl, source, name string, typ ActionType) (*Fragment, error) 
 		return nil, err
 	}
 	invalid := func(hint, format string, args ...any) error {
-		return errdefs.As(errdefs.ErrInvalid, errdefs.WithHint(fmt.Errorf(source+": "+format, args...), hint))
+		return errdefs.As(errdefs.ErrInvalid, errdefs.WithHint(fmt.Errorf("%s: "+format, append([]any{source}, args...)...), hint))
 	}
 	switch n := len(doc.actions); {
 	case n == 0:

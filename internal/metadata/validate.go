@@ -1,6 +1,7 @@
 package metadata
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"net/url"
@@ -83,7 +84,7 @@ func firstAt(p Pos) string {
 
 func (v *validator) enum(t Enum) {
 	if len(t.Values) == 0 {
-		v.ps.errorf(t.Pos, "enum %q has no values", t.Name)
+		v.ps.errorf(t.Pos, "enum %q has no values", t.Name).hint("add a value, or remove the enum")
 	}
 	seen := map[string]bool{}
 	for _, val := range t.Values {
@@ -96,7 +97,7 @@ func (v *validator) enum(t Enum) {
 
 func (v *validator) fields(keyword, owner string, pos Pos, fields []Field, allowed []string) {
 	if len(fields) == 0 {
-		v.ps.errorf(pos, "%s %q has no fields", keyword, owner)
+		v.ps.errorf(pos, "%s %q has no fields", keyword, owner).hint("add a field, or remove it")
 	}
 	seen := map[string]bool{}
 	for _, f := range fields {
@@ -171,7 +172,7 @@ func (v *validator) unknownType(pos Pos, what, base string, allowed []string) {
 	}
 	p := v.ps.errorf(pos, "%s: type %q is not defined%s", what, base, suggestion)
 	if suggestion == "" {
-		p.hint("declare it in %s", SDLFile)
+		p.hint("declare it in %s", cmp.Or(pos.File, SDLFile))
 	}
 }
 
@@ -198,11 +199,12 @@ func (v *validator) relationships(t Object) {
 				v.ps.errorf(t.Pos, "%s maps field %q, which the type does not have%s", what, name,
 					didYouMean(name, sortedKeys(types)))
 			case isList(typ):
-				v.ps.errorf(t.Pos, "%s maps field %q, which is a list", what, name)
+				v.ps.errorf(t.Pos, "%s maps field %q, which is a list", what, name).hint("map a field with a single value")
 			}
 		}
 		if source != "" && r.Source != source {
-			v.ps.errorf(t.Pos, "type %q: relationships lead to tables of several sources, %q and %q", t.Name, source, r.Source)
+			v.ps.errorf(t.Pos, "type %q: relationships lead to tables of several sources, %q and %q", t.Name, source, r.Source).
+				hint("keep the relationships of one source")
 		}
 		source = r.Source
 		// Without any tracked table the project keeps its tables elsewhere, and nothing can be said.
@@ -310,7 +312,7 @@ func (v *validator) settings(a Action, what string) {
 	for _, p := range a.Permissions {
 		switch {
 		case p.Role == "":
-			v.ps.errorf(posOr(p.Pos, a), "%s: permission without a role", what)
+			v.ps.errorf(posOr(p.Pos, a), "%s: permission without a role", what).hint("add a \"role\" key, or remove the entry")
 		case seen[p.Role]:
 			v.ps.errorf(posOr(p.Pos, a), "%s: role %q stands twice in permissions", what, p.Role).hint("remove one of the two")
 		case p.Role == "admin":
@@ -329,7 +331,7 @@ func posOr(p Pos, a Action) Pos {
 
 func (v *validator) yamlUnreadable() bool {
 	return slices.ContainsFunc(v.md.Problems, func(p *Problem) bool {
-		return p.Pos.File == YAMLFile && strings.HasPrefix(p.Text, "syntax: ")
+		return p.Pos.File == YAMLFile && (strings.HasPrefix(p.Text, "syntax: ") || strings.HasPrefix(p.Text, "actions: expected "))
 	})
 }
 
@@ -345,7 +347,8 @@ func (v *validator) kind(a Action, what string, onDisk bool) {
 	case kind == "" && onDisk:
 		v.ps.errorf(a.at("kind"), "%s has no kind: Hasura refuses a mutation without one", what).hint("add \"kind: synchronous\"")
 	case !known && kind != "":
-		v.ps.errorf(a.at("kind"), "%s: kind %q is not synchronous or asynchronous%s", what, kind, didYouMean(string(kind), kinds))
+		v.ps.errorf(a.at("kind"), "%s: kind %q is not synchronous or asynchronous%s", what, kind, didYouMean(string(kind), kinds)).
+			hint("write synchronous, or asynchronous for one that answers with an id")
 	}
 }
 
@@ -356,9 +359,9 @@ func (v *validator) header(a Action, h Header, what string) {
 	}
 	switch {
 	case h.Name == "":
-		v.ps.errorf(pos, "%s: header without a name", what)
+		v.ps.errorf(pos, "%s: header without a name", what).hint("add a \"name\" key, or remove the entry")
 	case !isHeaderName(h.Name):
-		v.ps.errorf(pos, "%s: %q is not the name of an HTTP header", what, h.Name)
+		v.ps.errorf(pos, "%s: %q is not the name of an HTTP header", what, h.Name).hint("use letters, digits and dashes, such as X-API-Key")
 	}
 	if strings.HasPrefix(h.ValueFromEnv, forbiddenEnvPrefix) {
 		v.ps.errorf(pos, "%s: header %q: Hasura refuses value_from_env: %s, as it refuses all of HASURA_GRAPHQL_*",
@@ -400,7 +403,8 @@ func (v *validator) handler(a Action, what string) {
 		}
 	})
 	if !ok {
-		v.ps.errorf(pos, "%s: handler %q has an opening {{ without its }}", what, handler)
+		v.ps.errorf(pos, "%s: handler %q has an opening {{ without its }}", what, handler).
+			hint("write it such as '{{GOLANG_URL}}/actions/%s'", Kebab(a.Name))
 		return
 	}
 	for _, n := range names {

@@ -54,7 +54,7 @@ func parseYAML(text []byte, file string, ps *Problems) *yaml.Node {
 		} else {
 			msg = string(bytes.TrimPrefix([]byte(msg), []byte("yaml: ")))
 		}
-		ps.errorf(pos, "syntax: %s", msg)
+		ps.errorf(pos, "syntax: %s", msg).hint("check indentation, quotes and brackets there and in the lines above")
 		return nil
 	}
 	if len(doc.Content) == 0 {
@@ -109,7 +109,7 @@ func (r *yamlReader) mappingAt(n *yaml.Node, what string, depth int) (pairs []ya
 			continue
 		}
 		if first, dup := seen[k.Value]; dup {
-			r.ps.errorf(r.pos(k), "%s: key %q stands here twice, first on line %d", what, k.Value, first)
+			r.ps.errorf(r.pos(k), "%s: key %q stands here twice, first on line %d", what, k.Value, first).hint("remove one of the two")
 			continue
 		}
 		seen[k.Value] = r.line + k.Line
@@ -205,7 +205,7 @@ func (r *yamlReader) spend(n *yaml.Node, what string) (exhausted bool) {
 	r.nodes++
 	limit := maxYAMLNodes + r.size // a file without aliases never gets there
 	if r.nodes == limit {
-		r.ps.errorf(r.pos(n), "%s: the file's aliases expand to more than %d values", what, limit)
+		r.ps.errorf(r.pos(n), "%s: the file's aliases expand to more than %d values", what, limit).hint("write the values out instead of aliases")
 	}
 	return r.nodes >= limit
 }
