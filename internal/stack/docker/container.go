@@ -51,6 +51,15 @@ func running(c container.InspectResponse) bool {
 	return c.State != nil && (c.State.Running || c.State.Restarting)
 }
 
+func runningAny(all map[string]container.InspectResponse) bool {
+	for _, c := range all {
+		if running(c) {
+			return true
+		}
+	}
+	return false
+}
+
 func started(c container.InspectResponse) time.Time {
 	t, err := time.Parse(time.RFC3339Nano, c.State.StartedAt)
 	if err != nil {

@@ -21,7 +21,7 @@ const driverName = "docker"
 // Options opens the docker driver for one project.
 type Options struct {
 	Config *env.Config // its Dir is the project
-	// Load reads the configuration anew, after SavePorts has changed it.
+	// Load reads the configuration anew: before services are started, and after SavePorts has changed it; nil: Config stays.
 	Load func() (*env.Config, error)
 	// SavePorts writes port settings ("POSTGRES_PORT": 5433) into the project's configuration files; nil: it cannot.
 	SavePorts func(dir string, ports map[string]int) error
@@ -38,6 +38,8 @@ type driver struct {
 
 	mu     sync.Mutex
 	engine *engine
+
+	reading sync.Mutex // guards Options.Config
 }
 
 var _ stack.Driver = (*driver)(nil)
@@ -47,6 +49,32 @@ func New(opts Options) stack.Driver { return &driver{Options: opts} }
 
 // Name is "docker".
 func (d *driver) Name() string { return driverName }
+
+// config is the configuration as it was last read.
+func (d *driver) config() *env.Config {
+	d.reading.Lock()
+	defer d.reading.Unlock()
+	return d.Config
+}
+
+func (d *driver) use(cfg *env.Config) {
+	d.reading.Lock()
+	defer d.reading.Unlock()
+	d.Config = cfg
+}
+
+// reload reads the configuration anew, for a driver that is kept while the files change.
+func (d *driver) reload() (*env.Config, error) {
+	if d.Load == nil {
+		return d.config(), nil
+	}
+	cfg, err := d.Load()
+	if err != nil {
+		return nil, err
+	}
+	d.use(cfg)
+	return cfg, nil
+}
 
 // open connects to the engine once and makes sure that it answers.
 func (d *driver) open(ctx context.Context) (*engine, error) {

@@ -26,7 +26,7 @@ const (
 
 // lock keeps two commands from changing the same project at once.
 func (d *driver) lock(ctx context.Context) (unlock func(), err error) {
-	dir := filepath.Join(d.Config.Dir, ".nself", "run")
+	dir := filepath.Join(d.config().Dir, ".nself", "run")
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("create the project's runtime folder: %w", err)
 	}
@@ -53,12 +53,12 @@ func (d *driver) Down(ctx context.Context, opts stack.DownOptions) error {
 		return err
 	}
 	defer unlock()
-	all, err := e.containers(ctx, d.Config.ProjectName)
+	all, err := e.containers(ctx, d.config().ProjectName)
 	if err != nil {
 		return err
 	}
-	a := &ascent{driver: d, engine: e, cfg: d.Config, sink: opts.Report}
-	order, err := chosen(compose.Project(d.Config), nil)
+	a := &ascent{driver: d, engine: e, cfg: d.config(), sink: opts.Report}
+	order, err := chosen(compose.Project(d.config()), nil)
 	if err != nil {
 		return err
 	}
@@ -75,7 +75,7 @@ func (d *driver) Down(ctx context.Context, opts stack.DownOptions) error {
 	if err != nil {
 		return err
 	}
-	err = sdk.Down(ctx, d.Config.ProjectName, api.DownOptions{RemoveOrphans: true, Volumes: opts.Volumes})
+	err = sdk.Down(ctx, d.config().ProjectName, api.DownOptions{RemoveOrphans: true, Volumes: opts.Volumes})
 	if err != nil && ctx.Err() == nil {
 		return errdefs.As(errdefs.ErrUnavailable, fmt.Errorf("remove the containers: %w", err))
 	}

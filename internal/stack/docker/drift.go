@@ -20,7 +20,7 @@ func (d *driver) Changed(ctx context.Context) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	project, err := load(ctx, d.Config)
+	project, err := load(ctx, d.config())
 	if err != nil {
 		return nil, err
 	}

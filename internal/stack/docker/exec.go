@@ -19,14 +19,14 @@ func (d *driver) Exec(ctx context.Context, opts stack.ExecOptions) (int, error) 
 	if len(opts.Command) == 0 {
 		return 0, fmt.Errorf("%w: exec %s: no command given", errdefs.ErrUsage, opts.Service)
 	}
-	if err := known(d.Config, []string{opts.Service}); err != nil {
+	if err := known(d.config(), []string{opts.Service}); err != nil {
 		return 0, err
 	}
 	e, err := d.open(ctx)
 	if err != nil {
 		return 0, err
 	}
-	all, err := e.containers(ctx, d.Config.ProjectName)
+	all, err := e.containers(ctx, d.config().ProjectName)
 	if err != nil {
 		return 0, err
 	}
@@ -37,7 +37,7 @@ func (d *driver) Exec(ctx context.Context, opts stack.ExecOptions) (int, error) 
 	}
 	var environ []string
 	if opts.Service == stack.Postgres {
-		pg := d.Config.Postgres
+		pg := d.config().Postgres
 		environ = []string{"PGUSER=" + pg.User, "PGPASSWORD=" + pg.Password.Reveal(), "PGDATABASE=" + pg.DB}
 	}
 	code, err := e.run(ctx, c.ID, opts.Command, environ, opts.Stdin, opts.Stdout, opts.Stderr)

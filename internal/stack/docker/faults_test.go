@@ -332,3 +332,46 @@ func overTCP(t *testing.T) string {
 	}()
 	return ln.Addr().String()
 }
+
+// TestKeptDriver holds what watching files needs: a driver that reads changed settings, notices that the project is
+// stopped, and does not start a part of it then.
+func TestKeptDriver(t *testing.T) {
+	t.Parallel()
+	p := newProject(t)
+	p.set(t, map[string]string{"REDIS_ENABLED": "true"})
+	kept := p.driver(t)
+	alone := stack.UpOptions{Services: []string{stack.Redis}, Alone: true, WaitTimeout: time.Minute, Report: p.report}
+	ready, ok := kept.(stack.KeptReady)
+	if !ok {
+		t.Fatal("the driver does not notice that a project is stopped")
+	}
+	if err := ready.KeepReady(t.Context()); err == nil {
+		t.Error("a stopped project is kept ready")
+	}
+	if err := kept.Up(t.Context(), alone); !errors.Is(err, errdefs.ErrUnavailable) {
+		t.Errorf("a part of a stopped project: %v, want class unavailable", err)
+	}
+	if err := p.up(t, stack.Redis); err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- ready.KeepReady(t.Context()) }()
+	p.set(t, map[string]string{"REDIS_ENABLED": "true", "REDIS_PASSWORD": "another-password-of-enough-length"})
+	if err := kept.Up(t.Context(), alone); err != nil {
+		t.Fatal(err)
+	}
+	if changed, err := p.driver(t).Changed(t.Context()); err != nil || len(changed) > 0 {
+		t.Errorf("changed after the settings were taken up: %v, %v", changed, err)
+	}
+	if err := p.driver(t).Down(t.Context(), stack.DownOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case err := <-ended:
+		if err == nil {
+			t.Error("no error tells that the project was stopped")
+		}
+	case <-time.After(time.Minute):
+		t.Error("that the project was stopped went unnoticed")
+	}
+}

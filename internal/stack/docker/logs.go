@@ -28,18 +28,18 @@ const (
 // Logs reads the containers' output, in the order of time, and with Follow what comes; see [stack.Driver]. What a removed
 // container has written is gone with it.
 func (d *driver) Logs(ctx context.Context, opts stack.LogsOptions) error {
-	if err := known(d.Config, opts.Services); err != nil {
+	if err := known(d.config(), opts.Services); err != nil {
 		return err
 	}
 	names := opts.Services
 	if len(names) == 0 {
-		names = compose.Project(d.Config).ServiceNames()
+		names = compose.Project(d.config()).ServiceNames()
 	}
 	e, err := d.open(ctx)
 	if err != nil {
 		return err
 	}
-	project := d.Config.ProjectName
+	project := d.config().ProjectName
 	begin := time.Now()
 	oldest := ""
 	if opts.Since > 0 {

@@ -10,23 +10,23 @@ import (
 
 // Status reports every service; see [stack.Driver].
 func (d *driver) Status(ctx context.Context) (stack.Status, error) {
-	st := stack.Status{Project: d.Config.ProjectName, Driver: driverName}
+	st := stack.Status{Project: d.config().ProjectName, Driver: driverName}
 	e, err := d.open(ctx)
 	if err != nil {
 		return st, err
 	}
-	all, err := e.containers(ctx, d.Config.ProjectName)
+	all, err := e.containers(ctx, d.config().ProjectName)
 	if err != nil {
 		return st, err
 	}
-	names, err := chosen(compose.Project(d.Config), nil)
+	names, err := chosen(compose.Project(d.config()), nil)
 	if err != nil {
 		return st, err
 	}
 	st.Services = make([]stack.ServiceStatus, len(names))
 	var wg sync.WaitGroup
 	for i, name := range names {
-		f := serviceFacts(d.Config, name)
+		f := serviceFacts(d.config(), name)
 		s := &st.Services[i]
 		*s = stack.ServiceStatus{Name: name, State: stack.StateStopped, URL: f.url, Port: f.port}
 		c, ok := all[name]
@@ -38,7 +38,7 @@ func (d *driver) Status(ctx context.Context) (stack.Status, error) {
 			st.Running = true
 			s.PID, s.Started = c.State.Pid, started(c)
 		}
-		wg.Go(func() { s.State, s.Detail = e.stateOf(ctx, d.Config, name, c) })
+		wg.Go(func() { s.State, s.Detail = e.stateOf(ctx, d.config(), name, c) })
 	}
 	wg.Wait()
 	return st, ctx.Err()

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -36,7 +37,7 @@ func (d *driver) Up(ctx context.Context, opts stack.UpOptions) error {
 // Restart stops and starts services; see [stack.Driver]. Their containers are made anew where the configuration has
 // changed. On a stopped stack it starts them.
 func (d *driver) Restart(ctx context.Context, services []string, opts stack.UpOptions) error {
-	if err := known(d.Config, services); err != nil {
+	if err := known(d.config(), services); err != nil {
 		return err
 	}
 	opts.Services = services
@@ -97,10 +98,14 @@ func (d *driver) ascend(ctx context.Context, opts stack.UpOptions, first func(co
 		return err
 	}
 	defer unlock()
+	cfg, err := d.reload()
+	if err != nil {
+		return err
+	}
 	a := &ascent{
 		driver: d,
 		engine: e,
-		cfg:    d.Config,
+		cfg:    cfg,
 		wait:   opts.WaitTimeout,
 		sink:   opts.Report,
 		steps:  map[string]*step{},
@@ -166,6 +171,10 @@ func (a *ascent) decide(ctx context.Context, opts stack.UpOptions) error {
 		if a.before, err = a.engine.containers(ctx, project.Name); err != nil {
 			return err
 		}
+		if opts.Alone && !runningAny(a.before) { // stopped by another command while this one waited for it
+			return errdefs.As(errdefs.ErrUnavailable, errdefs.WithHint(
+				fmt.Errorf("start %s: %w", strings.Join(order, ", "), errStopped), "run nself up"))
+		}
 		conflicts, err := a.conflicts(ctx)
 		if err != nil || len(conflicts) == 0 {
 			return err
@@ -187,7 +196,7 @@ func (a *ascent) decide(ctx context.Context, opts stack.UpOptions) error {
 		if a.cfg, err = a.Load(); err != nil {
 			return err
 		}
-		a.Config = a.cfg
+		a.use(a.cfg)
 	}
 }
 
