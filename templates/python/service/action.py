@@ -86,17 +86,11 @@ class Action(Generic[ArgsT, OutT]):
         self.path = path
         """The last element of the URL, such as "register-user"."""
         self.handler = handler
-        self._args = args
-
-    @property
-    def max_body_bytes(self) -> int:
+        self.max_body_bytes = handler.max_body_bytes if isinstance(handler, HasMaxBodyBytes) else 0
         """Bounds the request body; 0: the server's limit."""
-        return self.handler.max_body_bytes if isinstance(self.handler, HasMaxBodyBytes) else 0
-
-    @property
-    def frequent(self) -> bool:
+        self.frequent = isinstance(handler, IsFrequent) and handler.frequent
         """Whether the action may be called more often than others."""
-        return isinstance(self.handler, IsFrequent) and self.handler.frequent
+        self._args = args
 
     def invoke(self, call: Call) -> Any:
         """Decode the call's arguments and run the handler. The answer is ready for JSON."""

@@ -6,8 +6,10 @@ import json
 import re
 import types
 import typing
+from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import cache
 from typing import Any, NoReturn, TypeVar
 
 from pydantic import BaseModel, ValidationError
@@ -41,7 +43,7 @@ class Call:
         given = {} if self.input is None else self.input
         if not isinstance(given, dict):
             raise _wrong_type("input", given)
-        if _names(args) == ["input"] and "input" not in given:
+        if [key for key, _, _ in _fields(args)] == ["input"] and "input" not in given:
             given = {"input": given}
         try:
             return args.model_validate(_fill(args, given))
@@ -85,47 +87,66 @@ def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not JSON")
 
 
-def _names(model: type[BaseModel]) -> list[str]:
-    return [_key(name, model) for name in model.model_fields]
+Fill = Callable[[Any, tuple[type, ...]], Any]
+"""Puts empty values where a value is missing that may not be null.
+
+The types that are being made up already are told with it: one that would have to hold itself stays missing.
+"""
 
 
-def _key(name: str, model: type[BaseModel]) -> str:
-    alias = model.model_fields[name].validation_alias
-    return alias if isinstance(alias, str) else name
-
-
-def _fill(kind: Any, value: Any, missing: tuple[type, ...] = ()) -> Any:
-    """Put empty values where a value of that kind is missing. `missing` are the types that are being made up already:
-    one that would have to hold itself stays missing."""
+def _filler(kind: Any) -> Fill:
+    """Return what fills a value of that kind."""
     origin = typing.get_origin(kind)
     if origin is typing.Annotated:
-        return _fill(typing.get_args(kind)[0], value, missing)
+        return _filler(typing.get_args(kind)[0])
     if origin in (typing.Union, types.UnionType):
-        return value if value is None else _fill(typing.get_args(kind)[0], value, missing)
+        some = _filler(typing.get_args(kind)[0])
+        return lambda value, missing: None if value is None else some(value, missing)
     if origin is list:
+        return _list_filler(_filler(typing.get_args(kind)[0]))
+    if isinstance(kind, type) and issubclass(kind, BaseModel):
+        return lambda value, missing: _fill(kind, value, missing)
+    if isinstance(kind, type) and issubclass(kind, Enum):
+        return lambda value, _missing: kind.absent() if value is None else value
+    if kind in (str, bool, int, float, Decimal):
+        return lambda value, _missing: kind() if value is None else value
+    return lambda value, _missing: value
+
+
+def _list_filler(element: Fill) -> Fill:
+    def fill(value: Any, missing: tuple[type, ...]) -> Any:
         if value is None:
             return []
-        return [_fill(typing.get_args(kind)[0], v, missing) for v in value] if isinstance(value, list) else value
-    if not isinstance(kind, type):
-        return value
-    if issubclass(kind, Enum):
-        return kind.absent() if value is None else value
-    if issubclass(kind, BaseModel):
-        if value is not None:
-            return _fill_model(kind, value, missing)
-        return None if kind in missing else _fill_model(kind, {}, (*missing, kind))
-    return kind() if value is None and kind in (str, bool, int, float, Decimal) else value
+        return [element(v, missing) for v in value] if isinstance(value, list) else value
+
+    return fill
 
 
-def _fill_model(model: type[BaseModel], value: Any, missing: tuple[type, ...]) -> Any:
+@cache
+def _fields(model: type[BaseModel]) -> list[tuple[str, bool, Fill]]:
+    """Return the key of each field, whether it has to be there, and what fills it."""
+    return [
+        (
+            f.validation_alias if isinstance(f.validation_alias, str) else name,
+            f.is_required(),
+            _filler(f.annotation),
+        )
+        for name, f in model.model_fields.items()
+    ]
+
+
+def _fill(model: type[BaseModel], value: Any, missing: tuple[type, ...] = ()) -> Any:
+    if value is None:
+        if model in missing:
+            return None
+        value, missing = {}, (*missing, model)
     if not isinstance(value, dict):
         return value
-    filled: dict[str, Any] = {}
-    for name, field in model.model_fields.items():
-        key = _key(name, model)
-        if value.get(key) is not None or field.is_required():
-            filled[key] = _fill(field.annotation, value.get(key), missing)
-    return filled
+    return {
+        key: fill(value.get(key), missing)
+        for key, required, fill in _fields(model)
+        if required or value.get(key) is not None
+    }
 
 
 def _explain(error: ValidationError) -> errors.ActionError:

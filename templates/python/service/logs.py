@@ -15,6 +15,8 @@ from typing import TextIO
 request_id: ContextVar[str] = ContextVar("request_id", default="")
 """The id of the request that this thread serves, or ""."""
 
+_encode = json.JSONEncoder(ensure_ascii=False, default=str).encode
+
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 
 
@@ -37,13 +39,17 @@ class JSONFormatter(logging.Formatter):
             line["stack"] = self.formatException(record.exc_info)
         if current := request_id.get():
             line["request_id"] = current
-        return json.dumps(line, ensure_ascii=False, default=str)
+        return _encode(line)
 
 
 def setup(level: int, stream: TextIO | None = None) -> None:
     """Send everything that is logged to standard output, or to stream."""
     handler = logging.StreamHandler(stream or sys.stdout)
     handler.setFormatter(JSONFormatter())
+    # A line does not say which source line, thread or process wrote it, so nobody has to find out:
+    # https://docs.python.org/3/howto/logging.html#optimization.
+    logging._srcfile = None
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)
