@@ -19,7 +19,7 @@ func TestMissingImage(t *testing.T) {
 	p := newProject(t)
 	p.set(t, map[string]string{"REDIS_IMAGE": "nself-test/absent:1"})
 	err := p.up(t, stack.Postgres, stack.Redis)
-	if !errors.Is(err, errdefs.ErrUnavailable) || !strings.Contains(err.Error(), "nself-test/absent:1") {
+	if !errors.Is(err, errdefs.ErrUnavailable) || !strings.Contains(err.Error(), "nself-test/absent:1 is not on this machine and cannot be pulled") {
 		t.Errorf("up: %v, want class unavailable and the image's name", err)
 	}
 	if hints := strings.Join(errdefs.Hints(err), " "); !strings.Contains(hints, "REDIS_IMAGE") {

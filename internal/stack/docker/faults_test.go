@@ -104,6 +104,51 @@ func TestFullDisk(t *testing.T) {
 	p.wantFailure(t, err, errdefs.ErrUnhealthy, stack.Postgres, "the disk is full")
 }
 
+// TestImageThatDoesNotBuild keeps what runs, says what the builder said, and knows a full disk from a fault in the code.
+func TestImageThatDoesNotBuild(t *testing.T) {
+	t.Parallel()
+	p := newProject(t)
+	if err := p.up(t, "golang"); err != nil {
+		t.Fatal(err)
+	}
+	p.taken()
+	path := filepath.Join(p.dir, "functions", "golang", "Dockerfile")
+	good, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		step, hint, log string
+		class           error
+	}{
+		{"echo main.go:7: undefined: answer; exit 1", "mend what the build says", "undefined: answer", errdefs.ErrInvalid},
+		{"dd if=/dev/zero of=/dev/shm/full bs=1M count=200", "the disk is full", "No space left on device", errdefs.ErrUnavailable},
+	} {
+		step := strings.Replace(string(good), "COPY server", "RUN "+c.step+"\nCOPY server", 1)
+		if err := os.WriteFile(path, []byte(step), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		err := p.up(t, "golang")
+		events := p.taken()
+		i := slices.IndexFunc(events, func(e stack.Event) bool { return e.Service == "golang" && e.Kind == stack.EventFailed })
+		if !errors.Is(err, c.class) || i < 0 {
+			t.Fatalf("up with %q: %v, want class %v; events %+v", c.step, err, c.class, events)
+		}
+		if e := events[i]; !strings.Contains(e.Hint, c.hint) || !strings.Contains(strings.Join(e.Log, "\n"), c.log) {
+			t.Errorf("up with %q: hint %q and log %q, want %q and %q", c.step, e.Hint, e.Log, c.hint, c.log)
+		}
+		st, err := p.driver(t).Status(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, s := range st.Services {
+			if s.Name == "golang" && s.State != stack.StateHealthy {
+				t.Errorf("golang is %s, want the version that was running", s.State)
+			}
+		}
+	}
+}
+
 func TestChangedServicesAreAskedFor(t *testing.T) {
 	t.Parallel()
 	p := newProject(t)

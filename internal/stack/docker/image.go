@@ -2,6 +2,7 @@ package docker
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -87,8 +88,8 @@ func (a *ascent) pull(ctx context.Context, name, image string) error {
 	if err := sdk.Pull(ctx, part, api.PullOptions{Quiet: true}); err != nil {
 		return errdefs.As(errdefs.ErrUnavailable, errdefs.WithHint(
 			fmt.Errorf("the image %s is not on this machine and cannot be pulled: %s", image, firstLine(err.Error())),
-			fmt.Sprintf("check the network, set %s_IMAGE or IMAGE_REGISTRY to where the image is, or use --driver native",
-				strings.ToUpper(name))))
+			cmp.Or(knownCause(err.Error()), fmt.Sprintf(
+				"check the network, set %s_IMAGE or IMAGE_REGISTRY to where the image is, or use --driver native", strings.ToUpper(name)))))
 	}
 	return nil
 }
@@ -129,9 +130,12 @@ func (a *ascent) build(ctx context.Context, name string) ([]string, error) {
 	if err == nil || ctx.Err() != nil {
 		return nil, ctx.Err()
 	}
-	return out.last(), errdefs.As(errdefs.ErrInvalid, errdefs.WithHint(
-		fmt.Errorf("build functions/%s: %s", name, firstLine(err.Error())),
-		"mend what the build says, then run nself up "+name))
+	log := out.last()
+	class, hint := errdefs.ErrInvalid, "mend what the build says, then run nself up "+name
+	if cause := knownCause(err.Error() + "\n" + strings.Join(log, "\n")); cause != "" {
+		class, hint = errdefs.ErrUnavailable, cause
+	}
+	return log, errdefs.As(class, errdefs.WithHint(fmt.Errorf("build functions/%s: %s", name, firstLine(err.Error())), hint))
 }
 
 var mounts = regexp.MustCompile(`(?m)^(\s*RUN\s+)((?:--mount=\S+\s+)+)`) //nolint:gochecknoglobals // compiled once

@@ -1,6 +1,7 @@
 package docker
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -230,7 +231,8 @@ func (a *ascent) create(ctx context.Context, failed map[string]error, all bool) 
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
-		return errdefs.As(errdefs.ErrUnavailable, fmt.Errorf("create the containers: %w", err))
+		return errdefs.As(errdefs.ErrUnavailable, errdefs.WithHint(
+			fmt.Errorf("create the containers: %w", err), cmp.Or(knownCause(err.Error()), "see nself doctor")))
 	}
 	if orphans {
 		for name := range a.before {
