@@ -30,9 +30,13 @@ func leftoverWarnings(cfg *env.Config, manifest Manifest, needed []scaffold.File
 			continue
 		}
 		slices.Sort(left)
+		which := strings.Join(left, ", ")
+		if len(left) > 2 { // the advice names them all
+			which = fmt.Sprintf("%s and %d more files", left[0], len(left)-1)
+		}
 		warnings = append(warnings, Warning{
 			Text: fmt.Sprintf("%s: left from an action that the %s service does not have any more, and may not compile without its types",
-				strings.Join(left, ", "), rt.Name),
+				which, rt.Name),
 			Hint: "remove with: rm " + strings.Join(left, " "),
 		})
 	}
