@@ -192,7 +192,7 @@ func (d *driver) dismiss(ctx context.Context, p pong) error {
 	}
 	err := d.client.call(ctx, "/v1/down", downRequest{}, func(message) {})
 	if err != nil && !errors.Is(err, errNoSupervisor) {
-		return fmt.Errorf("end the former supervisor: %w", err)
+		return errdefs.WithHint(fmt.Errorf("end the former supervisor: %w", err), "see .nself/logs/supervisor.log")
 	}
 	d.waitUnlocked(ctx)
 	return nil

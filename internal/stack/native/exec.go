@@ -32,8 +32,9 @@ func (d *driver) Exec(ctx context.Context, opts stack.ExecOptions) (int, error) 
 	path := opts.Command[0]
 	if filepath.Base(path) == path {
 		if path = lookPath(environ, path); path == "" {
-			return 0, errdefs.As(errdefs.ErrUnavailable,
-				fmt.Errorf("exec %s: %s: no such program on the PATH", opts.Service, opts.Command[0]))
+			return 0, errdefs.As(errdefs.ErrUnavailable, errdefs.WithHint(
+				fmt.Errorf("exec %s: %s: no such program on the PATH", opts.Service, opts.Command[0]),
+				"install it or name it by its path: without containers, commands run on this machine"))
 		}
 	}
 	args := opts.Command[1:]
@@ -53,7 +54,8 @@ func (d *driver) Exec(ctx context.Context, opts stack.ExecOptions) (int, error) 
 		return 0, ctx.Err()
 	}
 	if err != nil {
-		return 0, errdefs.As(errdefs.ErrUnavailable, fmt.Errorf("exec %s: %w", opts.Service, err))
+		return 0, errdefs.As(errdefs.ErrUnavailable, errdefs.WithHint(fmt.Errorf("exec %s: %w", opts.Service, err),
+			"name a program that you may run"))
 	}
 	return 0, nil
 }

@@ -24,7 +24,8 @@ func listenLocal(ctx context.Context, port int) (net.Listener, error) {
 	var lc net.ListenConfig
 	ln, err := lc.Listen(ctx, "tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
 	if err != nil {
-		return nil, errdefs.As(errdefs.ErrUnavailable, fmt.Errorf("listen on port %d: %w", port, err))
+		return nil, errdefs.As(errdefs.ErrUnavailable, errdefs.WithHint(fmt.Errorf("listen on port %d: %w", port, err),
+			"see with nself doctor which setting names the port and who holds it"))
 	}
 	return ln, nil
 }

@@ -58,7 +58,9 @@ func endPostmaster(data, path, text string) error {
 	switch wd := workingDir(pid); {
 	case wd != "" && sameDir(wd, data):
 		if !stopPostmaster(pid) {
-			return errdefs.As(errdefs.ErrUnavailable, fmt.Errorf("postgres: process %d still runs on %s", pid, data))
+			return errdefs.As(errdefs.ErrUnavailable, errdefs.WithHint(
+				fmt.Errorf("postgres: process %d still runs on %s", pid, data),
+				fmt.Sprintf("end process %d and run nself up again", pid)))
 		}
 		return nil
 	case wd == "" && postgresNamed(pid):

@@ -120,8 +120,8 @@ func takeLock(ctx context.Context, lay layout, lock *flock.Flock) (bool, error) 
 			return false, nil
 		}
 		if time.Now().After(deadline) {
-			return false, errdefs.As(errdefs.ErrUnavailable,
-				fmt.Errorf("lock the project: %s is held by another process", lay.lock()))
+			return false, errdefs.As(errdefs.ErrUnavailable, errdefs.WithHint(
+				fmt.Errorf("lock the project: %s is held by another process", lay.lock()), "end that process and run nself up again"))
 		}
 		timer := time.NewTimer(lockRetry)
 		select {

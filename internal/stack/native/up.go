@@ -1,6 +1,7 @@
 package native
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -292,7 +293,7 @@ func (a *ascent) unhealthy(u *unit, limit time.Duration, err error) error {
 	s, _ := u.snapshot()
 	reason := err.Error()
 	if errors.Is(err, context.DeadlineExceeded) {
-		reason = fmt.Sprintf("not healthy after %s, last answer: %s", limit, s.Detail)
+		reason = fmt.Sprintf("not healthy after %s, last answer: %s", limit, cmp.Or(s.Detail, "none"))
 	}
 	hint := firstHint(err)
 	if hint == "" {
