@@ -298,10 +298,7 @@ func locate(file, sql string, offset int, err error) error {
 		at := min(offset+int(pg.Position)-1, len(runes))
 		e.Line = strings.Count(string(runes[:at]), "\n") + 1
 	}
-	if pg.Hint != "" {
-		return errdefs.WithHint(e, pg.Hint)
-	}
-	return e
+	return errdefs.WithHint(e, cmp.Or(pg.Hint, "mend the file and run the command again"))
 }
 
 // locateCommit names the file for what fails only at the end, such as a deferred constraint.
