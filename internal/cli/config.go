@@ -80,6 +80,8 @@ func newConfigShowCmd(f *Factory, run func(context.Context, *configShowOptions) 
 	cmd := &cobra.Command{
 		Use:   "show",
 		Short: "Show every value and where it comes from",
+		Long: `Show every setting that has a value, with the environment, file and line it comes from, or that it is the default. Secrets are
+masked unless --reveal is given.`,
 		Example: `  nself config show
   nself config show --env prod --json`,
 		Args: cobra.NoArgs,
@@ -171,6 +173,8 @@ func newConfigGetCmd(f *Factory, run func(context.Context, *configGetOptions) er
 	cmd := &cobra.Command{
 		Use:   "get <key>",
 		Short: "Print one value",
+		Long: `Print the value of a setting as nself reads it: from the environment or the file that sets it, else the default. A secret is
+printed with --reveal only.`,
 		Example: `  nself config get HASURA_PORT
   nself config get HASURA_GRAPHQL_ADMIN_SECRET --reveal`,
 		Args:              cobra.ExactArgs(1),

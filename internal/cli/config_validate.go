@@ -25,6 +25,9 @@ func newConfigValidateCmd(f *Factory, run func(context.Context, *configValidateO
 	cmd := &cobra.Command{
 		Use:   "validate",
 		Short: "Check the configuration, and name settings that nothing reads",
+		Long: `Check the .env files and the environment, without the metadata: what cannot be read, values that a setting does not take, and, as
+warnings, names that nothing reads. Every finding has its file, line and fix. The exit code is 3 when there is an error, with
+--strict when there is a warning too.`,
 		Example: `  nself config validate
   nself config validate --env prod --strict`,
 		Args: cobra.NoArgs,

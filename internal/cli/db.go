@@ -86,9 +86,9 @@ func confirm(streams *ui.Streams, question, word string, answered bool, flag str
 		return nil
 	}
 	if !streams.InIsTerminal {
-		return errdefs.WithHint(fmt.Errorf("%w: %s and there is no terminal to ask on", errdefs.ErrUsage, question), "add "+flag)
+		return errdefs.WithHint(fmt.Errorf("%w: %s, and there is no terminal to ask on", errdefs.ErrUsage, question), "add "+flag)
 	}
-	streams.Notef("%s Type %s to go on: ", question+".", streams.ErrTheme().Bold(word))
+	streams.Notef("%s Type %s to go on: ", strings.ToUpper(question[:1])+question[1:]+".", streams.ErrTheme().Bold(word))
 	line, err := bufio.NewReader(streams.In).ReadString('\n')
 	if err != nil && !errors.Is(err, io.EOF) {
 		return fmt.Errorf("read the answer: %w", err)

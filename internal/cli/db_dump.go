@@ -191,19 +191,19 @@ func runDBRestore(ctx context.Context, opts *dbRestoreOptions) error {
 	if err := dump.Refuse(contents.Version, newest); err != nil {
 		return fmt.Errorf("restore %s: %w", opts.File, err)
 	}
-	if err := confirm(opts.IO, "This replaces "+holdings(cfg.Postgres.DB, contents), "yes", opts.Yes, "--yes"); err != nil {
+	if err := confirm(opts.IO, "this replaces "+holdings(cfg.Postgres.DB, contents), "yes", opts.Yes, "--yes"); err != nil {
 		return err
 	}
 	name, remove, err := server.Scratch(ctx, "restore")
 	if err != nil {
 		return err
 	}
-	command := []string{"psql", "-X", "-q", "-v", "ON_ERROR_STOP=1", "-o", "/dev/null", "-d", name}
+	command := []string{"psql", "-X", "-q", "-v", "ON_ERROR_STOP=1", "-o", "/dev/null", "-f", "-", "-d", name} // with -f it names the line of a fault
 	if dump.Format == database.Custom {
 		command = []string{"pg_restore", "--exit-on-error", "--no-owner", "--no-privileges", "-d", name}
 	}
 	if err := opts.program(ctx, source, io.Discard, command...); err != nil {
-		return errdefs.WithHint(errors.Join(fmt.Errorf("restore %s: %w", opts.File, err), remove()), "the database is what it was")
+		return errdefs.WithHint(errors.Join(fmt.Errorf("restore %s: %w", opts.File, err), remove()), "mend the dump and restore it again; the database is what it was")
 	}
 	if err := server.Replace(ctx, name); err != nil {
 		return errors.Join(err, remove())

@@ -31,8 +31,10 @@ applies what is missing too.`,
 func newMigrateUpCmd(f *Factory) *cobra.Command {
 	opts := newDBOptions(f)
 	return &cobra.Command{
-		Use:     "up",
-		Short:   "Apply the migrations that are missing",
+		Use:   "up",
+		Short: "Apply the migrations that are missing",
+		Long: `Apply the migrations of hasura/migrations/default that the database does not have, in the order of their versions, each in a
+transaction of its own. At the first that fails it stops: what was applied before stays.`,
 		Example: "  nself db migrate up",
 		Args:    cobra.NoArgs,
 		RunE:    func(cmd *cobra.Command, _ []string) error { return runMigrateUp(cmd.Context(), opts) },

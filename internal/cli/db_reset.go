@@ -51,7 +51,7 @@ func runDBReset(ctx context.Context, opts *dbResetOptions) error {
 	if err != nil {
 		return err
 	}
-	question := fmt.Sprintf("All data in %s (%s) is lost", holdings(name, contents), cfg.Env)
+	question := fmt.Sprintf("this loses all data in %s (%s)", holdings(name, contents), cfg.Env)
 	if err := confirm(opts.IO, question, name, opts.Confirm != "", "--confirm "+name); err != nil {
 		return err
 	}
@@ -60,7 +60,7 @@ func runDBReset(ctx context.Context, opts *dbResetOptions) error {
 		return err
 	}
 	if err := opts.fill(ctx, cfg, server, scratch); err != nil {
-		return errdefs.WithHint(errors.Join(err, remove()), "the database is what it was")
+		return errdefs.WithHint(errors.Join(err, remove()), "mend the file and reset again; the database is what it was")
 	}
 	if err := server.Replace(ctx, scratch); err != nil {
 		return errors.Join(err, remove())

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -27,6 +28,8 @@ func newLogsCmd(f *Factory, run func(context.Context, *logsOptions) error) *cobr
 	cmd := &cobra.Command{
 		Use:   "logs [<service>...]",
 		Short: "Show the output of services",
+		Long: `Show what the services have written, all of them or the named ones. Without --tail and --since every line that is kept is
+shown.`,
 		Example: `  nself logs golang --tail 50
   nself logs -f
   nself logs --since 10m --json`,
@@ -55,6 +58,12 @@ func runLogs(ctx context.Context, opts *logsOptions) error {
 	if err != nil {
 		return err
 	}
+	if opts.Logs.Follow {
+		status, err := s.Driver.Status(ctx)
+		if err == nil && !slices.ContainsFunc(status.Services, func(s stack.ServiceStatus) bool { return s.State != stack.StateStopped }) {
+			opts.IO.Notef("nothing runs yet: new lines come after nself up, Ctrl-C ends waiting\n")
+		}
+	}
 	if opts.JSON {
 		opts.Logs.Sink = func(line stack.LogLine) { _ = opts.IO.JSONLine(line) }
 		return endQuietly(ctx, s.Driver.Logs(ctx, opts.Logs))
@@ -75,7 +84,11 @@ func follow(ctx context.Context, io *ui.Streams, driver stack.Driver, opts stack
 		stamp := line.Time.Local().Format(time.TimeOnly)
 		io.Printf("%s %s %s\n", t.Dim(stamp), t.Accent(accent, fmt.Sprintf("%-9s|", line.Service)), line.Text)
 	}
-	return endQuietly(ctx, driver.Logs(ctx, opts))
+	err := driver.Logs(ctx, opts)
+	if err == nil && len(accents) == 0 && !opts.Follow {
+		io.Notef("no lines; nself status shows what runs\n")
+	}
+	return endQuietly(ctx, err)
 }
 
 // endQuietly turns the end of following by Ctrl-C into success.
