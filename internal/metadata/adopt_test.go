@@ -180,7 +180,9 @@ func TestAdopt(t *testing.T) {
 			differences: []string{"table default public.users changed"},
 			rewritten:   []string{metadata.Folder + "/databases/default/tables/public_users.yaml"},
 			kept: map[string][]string{
-				metadata.Folder + "/databases/default/tables/public_users.yaml": {"# everybody", "# what a guest may see", "email # and this"},
+				metadata.Folder + "/databases/default/tables/public_users.yaml": {
+					"# everybody", "# what a guest may see", "email # and this", "# whoever is in\n  - role: member",
+				},
 			},
 			now: map[string][]string{
 				metadata.Folder + "/databases/default/tables/public_users.yaml": {"role: member", "- name\n"},

@@ -101,11 +101,10 @@ func graft(old, fresh *yaml.Node) *yaml.Node {
 	case fresh.Kind == yaml.MappingNode:
 		graftKeys(&out, old, fresh)
 	default:
-		taken := make([]bool, len(old.Content))
-		for _, item := range fresh.Content {
-			if i := sameItem(old.Content, taken, item); i >= 0 {
-				taken[i] = true
-				item = graft(old.Content[i], item)
+		for i, was := range sameItems(old.Content, fresh.Content) {
+			item := fresh.Content[i]
+			if was != nil {
+				item = graft(was, item)
 			}
 			out.Content = append(out.Content, item)
 		}
@@ -134,6 +133,24 @@ func graftKeys(out, old, fresh *yaml.Node) {
 // itemKeys are those that tell what an item of one of Hasura's lists is about.
 func itemKeys() []string {
 	return []string{"name", "role", "role_name", "table", "function", "collection", "remote_table", "type", "url"}
+}
+
+// sameItems finds the item of the old list that each of the new ones is; nil where none is. In lists of equal length what
+// is left stands for what is in its place: it was renamed.
+func sameItems(old, fresh []*yaml.Node) []*yaml.Node {
+	taken := make([]bool, len(old))
+	same := make([]*yaml.Node, len(fresh))
+	for i, item := range fresh {
+		if at := sameItem(old, taken, item); at >= 0 {
+			taken[at], same[i] = true, old[at]
+		}
+	}
+	for i := range fresh {
+		if len(old) == len(fresh) && same[i] == nil && !taken[i] {
+			same[i] = old[i]
+		}
+	}
+	return same
 }
 
 // sameItem finds the item of the old list that the new one is: an equal one, else one with the same name, role or table.
