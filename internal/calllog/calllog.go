@@ -31,7 +31,7 @@ type Entry struct {
 	Session map[string]string `json:"session,omitempty"`
 	Headers map[string]string `json:"headers,omitempty"`
 	Input   json.RawMessage   `json:"input,omitempty"`
-	// Status is the handler's; 0: it did not answer.
+	// Status is the handler's; 0: it did not answer, or, with FromEngine, is not known.
 	Status   int             `json:"status"`
 	Response json.RawMessage `json:"response,omitempty"` // JSON, or a JSON string of what is none
 	Took     float64         `json:"took_ms"`
@@ -40,6 +40,8 @@ type Entry struct {
 	Error     string `json:"error,omitempty"`
 	RequestID string `json:"request_id,omitempty"`
 	ActionID  string `json:"action_id,omitempty"` // of an asynchronous action
+	// FromEngine tells that the call was kept by its sender: Response and Took are the engine's, not the handler's.
+	FromEngine bool `json:"from_engine,omitempty"`
 	// Hidden are the places in Input where a secret was, such as "input.password".
 	Hidden []string `json:"redacted,omitempty"`
 	// Cut are the parts that were too large to be kept: "input", "response".

@@ -31,6 +31,7 @@ type actionTestOptions struct {
 	Project func() (string, error)
 	Config  func() (*env.Config, *env.Report, error)
 	WorkDir string
+	Calls   callSender
 
 	Name    string
 	Input   string
@@ -43,7 +44,7 @@ type actionTestOptions struct {
 }
 
 func newActionTestCmd(f *Factory, run func(context.Context, *actionTestOptions) error) *cobra.Command {
-	opts := &actionTestOptions{IO: f.IO, Project: f.ProjectDir, Config: f.Config, WorkDir: f.WorkDir}
+	opts := &actionTestOptions{IO: f.IO, Project: f.ProjectDir, Config: f.Config, WorkDir: f.WorkDir, Calls: f.callSender()}
 	cmd := &cobra.Command{
 		Use:     "test <name>",
 		Aliases: []string{"call"},
@@ -122,6 +123,9 @@ func runActionTest(ctx context.Context, opts *actionTestOptions) error {
 		if resp, err = await(ctx, opts, cfg, md, call, resp); err != nil {
 			return err
 		}
+	}
+	if !opts.Direct {
+		opts.Calls.keep(ctx, opts.IO, cfg, call, resp)
 	}
 	if !opts.Quiet {
 		t := opts.IO.ErrTheme()

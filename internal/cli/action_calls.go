@@ -18,6 +18,7 @@ import (
 type actionCallsOptions struct {
 	IO      *ui.Streams
 	Project func() (string, error)
+	Calls   callSender
 
 	Filter calllog.Filter
 	Follow bool
@@ -28,13 +29,16 @@ type actionCallsOptions struct {
 const defaultCalls = 20
 
 func newActionCallsCmd(f *Factory, run func(context.Context, *actionCallsOptions) error) *cobra.Command {
-	opts := &actionCallsOptions{IO: f.IO, Project: f.ProjectDir}
+	opts := &actionCallsOptions{IO: f.IO, Project: f.ProjectDir, Calls: f.callSender()}
 	cmd := &cobra.Command{
 		Use:   "calls [<name>]",
 		Short: "List the last calls of actions",
 		Long: `List the last calls that the native driver's engine has made of handlers, of one action or of all: some hundred are kept
 in .nself/calls, for this user alone. Passwords, tokens and secrets, told by the names of their fields, are not kept, nor are
 inputs and answers above 64 KiB.
+
+In containers it is Hasura that calls the handlers, and keeps no record: there only the calls that nself action test and
+replay make are kept, without the handler's status. What else was called is in nself logs hasura.
 
 A call counts as failed when the client got an error, or the handler's answer has success: false.`,
 		Example: `  nself action calls
@@ -83,6 +87,7 @@ func runActionCalls(ctx context.Context, opts *actionCallsOptions) error {
 		}
 	case len(entries) == 0 && !opts.Follow:
 		opts.IO.Notef("No calls yet; make one with nself action test NAME\n")
+		opts.noteKeeper(ctx, dir)
 		return nil
 	default:
 		rows := make([][]string, len(entries))
@@ -92,8 +97,12 @@ func runActionCalls(ctx context.Context, opts *actionCallsOptions) error {
 		ui.Table(opts.IO.Out, []string{"ID", "TIME", "ACTION", "ROLE", "STATUS", "TOOK", "ERROR"}, rows)
 	}
 	if !opts.Follow {
+		if len(entries) > 0 && entries[len(entries)-1].FromEngine && !opts.JSON {
+			opts.noteKeeper(ctx, dir)
+		}
 		return nil
 	}
+	opts.noteKeeper(ctx, dir)
 	return calllog.Follow(ctx, callsDir(dir), opts.Filter, func(e calllog.Entry) {
 		if opts.JSON {
 			_ = opts.IO.JSONLine(e) // a reader who went away ends the program by a signal
@@ -101,6 +110,14 @@ func runActionCalls(ctx context.Context, opts *actionCallsOptions) error {
 		}
 		opts.IO.Printf("%s\n", strings.TrimRight(strings.Join(callRow(opts.IO.OutTheme(), e), "  "), " "))
 	})
+}
+
+// noteKeeper tells whose calls are kept where the engine keeps none.
+func (opts *actionCallsOptions) noteKeeper(ctx context.Context, dir string) {
+	if !opts.Calls.EngineKeeps(ctx, dir) {
+		opts.IO.Notef("%s\n", opts.IO.ErrTheme().Dim(
+			"In containers only the calls of nself action test and replay are kept; all are in nself logs hasura, or run nself up --driver native"))
+	}
 }
 
 // callRow shows a call in a line.
@@ -174,7 +191,11 @@ func runActionCallShow(_ context.Context, opts *actionCallShowOptions) error {
 		opts.IO.Printf("%s the %s, which was too large\n", t.Dim("not kept:"), part)
 	}
 	printJSONPart(opts.IO, "input", e.Input)
-	if e.Status == 0 {
+	switch {
+	case e.FromEngine:
+		printJSONPart(opts.IO, "answer of the engine", e.Response)
+		return nil
+	case e.Status == 0:
 		opts.IO.Printf("\n%s\n", t.Bold("no answer"))
 		return nil
 	}

@@ -28,6 +28,7 @@ type actionReplayOptions struct {
 	Project func() (string, error)
 	Config  func() (*env.Config, *env.Report, error)
 	Environ []string
+	Calls   callSender
 
 	ID       string
 	Edit     bool
@@ -38,7 +39,7 @@ type actionReplayOptions struct {
 }
 
 func newActionReplayCmd(f *Factory, run func(context.Context, *actionReplayOptions) error) *cobra.Command {
-	opts := &actionReplayOptions{IO: f.IO, Project: f.ProjectDir, Config: f.Config, Environ: f.Environ}
+	opts := &actionReplayOptions{IO: f.IO, Project: f.ProjectDir, Config: f.Config, Environ: f.Environ, Calls: f.callSender()}
 	cmd := &cobra.Command{
 		Use:   "replay <id>",
 		Short: "Send a call again",
@@ -120,6 +121,9 @@ func runActionReplay(ctx context.Context, opts *actionReplayOptions) error {
 		if resp, err = await(ctx, test, cfg, md, call, resp); err != nil {
 			return err
 		}
+	}
+	if !opts.Direct {
+		opts.Calls.keep(ctx, opts.IO, cfg, call, resp)
 	}
 	t := opts.IO.ErrTheme()
 	opts.IO.Notef("%s\n", t.Dim(fmt.Sprintf("POST %s -> %d in %s", resp.URL, resp.Status, ui.Duration(resp.Duration))))

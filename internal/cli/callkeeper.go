@@ -63,14 +63,19 @@ func outcome(c *gateway.RecordedCall) (failed bool, why string) {
 	if c.Err != nil {
 		return true, c.Err.Message
 	}
-	if !bytes.Contains(c.Response, []byte(`"success"`)) {
+	return unsuccessful(c.Response)
+}
+
+// unsuccessful tells whether a handler's answer says that a business rule has failed the call, and why.
+func unsuccessful(response []byte) (failed bool, why string) {
+	if !bytes.Contains(response, []byte(`"success"`)) {
 		return false, ""
 	}
 	var answer struct {
 		Success *bool
 		Message string
 	}
-	if json.Unmarshal(c.Response, &answer) != nil || answer.Success == nil || *answer.Success {
+	if json.Unmarshal(response, &answer) != nil || answer.Success == nil || *answer.Success {
 		return false, ""
 	}
 	return true, answer.Message

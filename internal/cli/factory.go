@@ -137,6 +137,9 @@ func (f *Factory) open(
 	return s, nil
 }
 
+// callSender keeps the calls of commands where the engine does not.
+func (f *Factory) callSender() callSender { return callSender{EngineKeeps: native.Running, Log: f.Log} }
+
 // scratch are the servers of nself test.
 type scratch struct{ *native.Scratch }
 
