@@ -16,8 +16,9 @@ import (
 	"github.com/nself-org/nself/internal/stack"
 )
 
-// functionStop is how long a function service may take to finish its requests before it is killed.
-const functionStop = time.Second
+// functionStop is how long a function service may take to finish its requests before it is killed. It is what containers
+// are given: stop_grace_period in the compose file. One that has nothing to finish ends at once.
+const functionStop = 30 * time.Second
 
 // Runner turns the sources of a function service into a program. There is one for each runtime.
 type Runner interface {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"os"
@@ -291,6 +292,39 @@ func TestConcurrentUps(t *testing.T) {
 	}
 	if starts != 1 {
 		t.Errorf("four ups at once have started the service %d times", starts)
+	}
+}
+
+// A request that runs is answered, though its service was told to stop.
+func TestDownFinishesRequests(t *testing.T) {
+	t.Parallel()
+	p := newProject(t)
+	p.mustUp(t, "golang")
+	answer := make(chan string, 1)
+	go func() {
+		resp, err := http.Post(fmt.Sprintf("http://127.0.0.1:%d/slow", p.ports["GOLANG_PORT"]), "", nil)
+		if err != nil {
+			answer <- err.Error()
+			return
+		}
+		defer func() { _ = resp.Body.Close() }()
+		text, err := io.ReadAll(resp.Body)
+		answer <- fmt.Sprint(string(text), err)
+	}()
+	log := filepath.Join(p.dir, ".nself", "logs", "golang.log")
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for deadline := time.Now().Add(time.Minute); ; <-tick.C {
+		if b, _ := os.ReadFile(log); strings.Contains(string(b), "slow request begun") {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatal("the request did not begin")
+		}
+	}
+	p.mustDown(t)
+	if got := <-answer; got != "finished<nil>" {
+		t.Errorf("the request was answered with %q", got)
 	}
 }
 

@@ -1,5 +1,5 @@
-// Command service is a function service for tests: it answers the probes, tells its process id and environment, and
-// crashes on demand.
+// Command service is a function service for tests: it answers the probes, tells its process id and environment, crashes
+// on demand, and has a request that takes until some time after it was told to stop.
 package main
 
 import (
@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	"time"
 )
 
 func main() {
@@ -46,9 +47,20 @@ func main() {
 	srv := &http.Server{Addr: "127.0.0.1:" + os.Getenv("PORT"), Handler: mux}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	context.AfterFunc(ctx, func() { _ = srv.Shutdown(context.Background()) })
+	mux.HandleFunc("POST /slow", func(w http.ResponseWriter, _ *http.Request) {
+		fmt.Println("slow request begun")
+		<-ctx.Done()
+		time.Sleep(3 * time.Second)
+		fmt.Fprint(w, "finished")
+	})
+	finished := make(chan struct{})
+	context.AfterFunc(ctx, func() {
+		_ = srv.Shutdown(context.Background())
+		close(finished)
+	})
 	if err := srv.ListenAndServe(); err != http.ErrServerClosed {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
+	<-finished
 }
