@@ -79,3 +79,20 @@ func TestOverride(t *testing.T) {
 		}
 	}
 }
+
+func TestDownWithVolumesForgetsCalls(t *testing.T) {
+	t.Parallel()
+	p := newProject(t)
+	calls := filepath.Join(p.dir, ".nself", "calls")
+	if err := errors.Join(os.MkdirAll(calls, 0o700), p.up(t, stack.Redis)); err != nil {
+		t.Fatal(err)
+	}
+	for _, volumes := range []bool{false, true} {
+		if err := p.driver(t).Down(t.Context(), stack.DownOptions{Volumes: volumes}); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := os.Stat(calls); (err == nil) == volumes {
+			t.Errorf("the kept calls after down, with volumes %t: %v", volumes, err)
+		}
+	}
+}

@@ -79,6 +79,11 @@ func (d *driver) Down(ctx context.Context, opts stack.DownOptions) error {
 	if err != nil && ctx.Err() == nil {
 		return errdefs.As(errdefs.ErrUnavailable, fmt.Errorf("remove the containers: %w", err))
 	}
+	if opts.Volumes && ctx.Err() == nil { // the calls that were kept are data too
+		if err := os.RemoveAll(filepath.Join(d.config().Dir, ".nself", "calls")); err != nil {
+			return fmt.Errorf("remove the kept calls: %w", err)
+		}
+	}
 	return ctx.Err()
 }
 
