@@ -155,8 +155,8 @@ func newAt(
 	switch {
 	case c.Hook.URL != "":
 		if u, err := url.Parse(c.Hook.URL); err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
-			err = fmt.Errorf("HASURA_GRAPHQL_AUTH_HOOK: expected an http or https URL, got %q", c.Hook.URL)
-			return nil, errdefs.As(errdefs.ErrInvalid, err)
+			err = errors.New("HASURA_GRAPHQL_AUTH_HOOK: expected an http or https URL") // it may hold a password, so it is not repeated
+			return nil, errdefs.As(errdefs.ErrInvalid, errdefs.WithHint(err, "write it as https://auth.example.com/hook"))
 		}
 		a.next = &hookVerifier{hook: c.Hook, client: &direct, log: log, now: now}
 	case len(c.JWTSecrets) > 0:
@@ -181,7 +181,8 @@ func newJWTSecrets(
 	for i, text := range texts {
 		secret, keysURL, err := parseJWTSecret(text.Reveal())
 		if err != nil {
-			errs = append(errs, fmt.Errorf("HASURA_GRAPHQL_JWT_SECRET: secret %d: %w", i+1, err))
+			errs = append(errs, errdefs.WithHint(fmt.Errorf("HASURA_GRAPHQL_JWT_SECRET: secret %d: %w", i+1, err),
+				`write it as {"type": "HS256", "key": "..."} with 32 characters or more, with another type and its public key in PEM, or as {"jwk_url": "https://..."}`))
 			continue
 		}
 		if keysURL != "" {

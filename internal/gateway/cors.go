@@ -5,6 +5,8 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+
+	"github.com/nself-org/nself/internal/errdefs"
 )
 
 // cors decides which web pages may call. The zero value lets none.
@@ -34,7 +36,8 @@ func parseCORS(o Options) (cors, error) {
 		domain = strings.ToLower(strings.TrimSpace(domain))
 		u, err := url.Parse(domain)
 		if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
-			return c, fmt.Errorf("HASURA_GRAPHQL_CORS_DOMAIN: invalid domain: %q", domain)
+			return c, errdefs.WithHint(fmt.Errorf("HASURA_GRAPHQL_CORS_DOMAIN: invalid domain: %q", domain),
+				"write origins, separated by commas, such as https://app.example.com or https://*.example.com")
 		}
 		if host, ok := strings.CutPrefix(u.Host, "*"); ok {
 			c.suffix = append(c.suffix, wildcardOrigin{u.Scheme + "://", host})
