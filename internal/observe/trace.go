@@ -39,7 +39,8 @@ func Tracer(
 	}
 	sender, err := otlptracehttp.New(ctx)
 	if err != nil {
-		return nil, nil, errdefs.As(errdefs.ErrInvalid, fmt.Errorf("open the exporter of traces: %w", err))
+		return nil, nil, errdefs.As(errdefs.ErrInvalid, errdefs.WithHint(fmt.Errorf("open the exporter of traces: %w", err),
+			"check OTEL_EXPORTER_OTLP_ENDPOINT and the other OTEL_EXPORTER_OTLP variables"))
 	}
 	name := lookup("OTEL_SERVICE_NAME")
 	options := []resource.Option{resource.WithTelemetrySDK(), resource.WithFromEnv()}
