@@ -39,7 +39,7 @@ func (c creator) create(ctx context.Context, dir string, files []scaffold.File) 
 	case err != nil:
 		return nil, fmt.Errorf("create project: %w", err)
 	case !info.IsDir():
-		return nil, errdefs.WithHint(fmt.Errorf("create project in %s: a file of that name exists", dir), "choose another name")
+		return nil, errdefs.WithHint(fmt.Errorf("create project in %s: a file of that name exists", dir), "choose another name, or move the file away")
 	}
 	return c.fill(ctx, dir, files)
 }
@@ -54,12 +54,15 @@ func (c creator) fresh(ctx context.Context, dir string, files []scaffold.File) (
 	}
 	if err != nil {
 		undo()
-		return nil, fmt.Errorf("create project: %w", err)
+		return nil, errdefs.WithHint(fmt.Errorf("create project: %w", err), "choose a folder that you may write to")
 	}
 	temp := filepath.Join(filepath.Dir(dir), "."+filepath.Base(dir)+".nself-"+strconv.FormatUint(rand.Uint64(), 36)) //nolint:gosec // any free name will do
 	if err := os.Mkdir(temp, 0o755); err != nil {
 		undo()
-		return nil, errdefs.WithHint(fmt.Errorf("create project: %w", err), "choose a folder that you may write to")
+		if wrong, ok := errors.AsType[*fs.PathError](err); ok {
+			err = wrong.Err // its path is the temporary one
+		}
+		return nil, errdefs.WithHint(fmt.Errorf("create project in %s: %w", dir, err), "choose a folder that you may write to")
 	}
 	written, err := c.fill(ctx, temp, files)
 	if err == nil {
