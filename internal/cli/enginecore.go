@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	neturl "net/url"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -138,7 +139,11 @@ func (c *engineCore) pool(ctx context.Context, url, variable string) (*pgxpool.P
 	}
 	pool, err := pgxpool.New(context.WithoutCancel(ctx), url)
 	if err != nil {
-		return nil, errdefs.As(errdefs.ErrInvalid, fmt.Errorf("%s: %w", variable, err))
+		if _, unreadable := neturl.Parse(url); unreadable != nil {
+			err = errors.New("cannot be read") // pgx would show parts of the password
+		}
+		return nil, errdefs.As(errdefs.ErrInvalid, errdefs.WithHint(fmt.Errorf("%s: %w", variable, err),
+			"write it as postgres://USER:PASSWORD@HOST:5432/DATABASE, special characters of the password %-encoded"))
 	}
 	c.close = append(c.close, pool.Close)
 	return pool, nil

@@ -210,7 +210,8 @@ func openMetadata(
 			return store, nil
 		}
 		if attempt >= retries {
-			return nil, err
+			return nil, errdefs.WithHint(err, "check the database's URL (--metadata-database-url or --database-url) and that its server runs; "+
+				"--retries waits longer for it")
 		}
 		log.WarnContext(ctx, "database not reached, trying again", slog.String("error", err.Error()))
 		pause := time.NewTimer(databaseRetry)
