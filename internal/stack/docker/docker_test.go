@@ -58,6 +58,31 @@ func TestTakenPort(t *testing.T) {
 	}
 }
 
+// TestPortTakenMeanwhile takes the port when it has been looked at already.
+func TestPortTakenMeanwhile(t *testing.T) {
+	t.Parallel()
+	p := newProject(t)
+	var holder net.Listener
+	err := p.driver(t).Up(t.Context(), stack.UpOptions{
+		Services: []string{stack.Redis}, WaitTimeout: time.Minute, Report: func(e stack.Event) {
+			p.report(e)
+			if e.Kind == stack.EventStarting && holder == nil {
+				var err error
+				if holder, err = net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(p.ports["REDIS_PORT"]))); err != nil {
+					t.Error(err)
+				}
+			}
+		},
+	})
+	p.wantFailure(t, err, errdefs.ErrUnavailable, stack.Redis, "taken the port")
+	if holder != nil {
+		_ = holder.Close()
+	}
+	if err := p.up(t, stack.Redis); err != nil {
+		t.Errorf("up when the port is free again: %v", err)
+	}
+}
+
 func TestOverride(t *testing.T) {
 	t.Parallel()
 	p := newProject(t)

@@ -359,8 +359,12 @@ func (a *ascent) start(ctx context.Context, name string, c container.InspectResp
 		return ctx.Err()
 	}
 	if err != nil {
-		err = errdefs.As(errdefs.ErrUnavailable, fmt.Errorf("%s: start the container: %w", name, err))
-		a.report(stack.Event{Service: name, Kind: stack.EventFailed, Detail: err.Error(), Hint: "see nself doctor"})
+		hint := cmp.Or(knownCause(err.Error()), "see nself doctor")
+		if text := err.Error(); strings.Contains(text, "address already in use") || strings.Contains(text, "port is already allocated") {
+			hint = "something has taken the port since it was looked at: nself up names it, nself up --auto-ports takes another"
+		}
+		err = errdefs.As(errdefs.ErrUnavailable, errdefs.WithHint(fmt.Errorf("%s: start the container: %w", name, err), hint))
+		a.report(stack.Event{Service: name, Kind: stack.EventFailed, Detail: err.Error(), Hint: hint})
 	}
 	return err
 }
