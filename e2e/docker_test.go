@@ -84,6 +84,9 @@ func runDockerScripts(t *testing.T, file, runtime string) {
 			if name == "full" { // the runtime that goes through all of it; NSELF_TEST_DOCKER=all: every one does
 				return runtime == "golang" || os.Getenv("NSELF_TEST_DOCKER") == "all", nil
 			}
+			if name == "golang" || name == "nestjs" || name == "python" {
+				return runtime == name, nil
+			}
 			return false, fmt.Errorf("unknown condition %q", name)
 		},
 		Setup: func(env *testscript.Env) error {
