@@ -94,25 +94,6 @@ func TestSampleIsOfItsTypes(t *testing.T) {
 	}
 }
 
-func TestCompare(t *testing.T) {
-	t.Parallel()
-	here := parse(t, "type Mutation { a(x: Int): T, b: T, c: String }\ntype T { x: Int, y: Int }\ntype U { x: Int }")
-	there := parse(t, "type Mutation { d: String, c: String, a(\"its x\" x: Int!): T }\ntype T { y: Int, x: Int }\ntype V { x: Int }\ntype U { x: Float }")
-	here.Actions[2].Definition.Timeout = 30
-	there.Actions[2].Definition.Handler = "http://elsewhere"
-	var got []string
-	for _, d := range Compare(here, there) {
-		got = append(got, d.Kind+" "+d.Name+": "+d.What)
-	}
-	want := []string{"action a: arguments, handler", "action b: missing", "action d: only there", "type U: fields or values", "type V: only there"}
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("differences (-want +got):\n%s", diff)
-	}
-	if got := Compare(here, here); len(got) > 0 {
-		t.Errorf("a document differs from itself: %v", got)
-	}
-}
-
 func TestUnused(t *testing.T) {
 	t.Parallel()
 	got := Unused(parse(t, sdl))

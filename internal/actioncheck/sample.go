@@ -1,5 +1,5 @@
 // Package actioncheck finds where an action's declaration and what answers it disagree: it makes valid input from the
-// declared types, looks at an answer against them, and compares the declarations of two places.
+// declared types, looks at an answer against them, and finds types that no action uses.
 package actioncheck
 
 import (

@@ -58,7 +58,7 @@ The result of an asynchronous action is waited for; its id is on standard error.
 says otherwise. The exit code is 1 when GraphQL answers errors, or, with --direct, when the status is not 2xx.`,
 		Example: `  nself action test registerUser --input '{"input":{"email":"a@example.com","password":"password123","name":"A"}}'
   nself action test registerUser --input @input.json --direct
-  nself action test processPayment --input - --role user --user-id 42 -H 'X-Request-ID: 7'`,
+  nself action test processPayment --input - --role user --user-id 6f1d7d3e-5c7b-4c39-9a53-0d6b4f1c2a10 -H 'X-Request-ID: 7'`,
 		Args:              cobra.ExactArgs(1),
 		ValidArgsFunction: f.completeActions,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -160,7 +160,7 @@ func noteNext(opts *actionTestOptions, md *metadata.Metadata, action *metadata.A
 		next = "its arguments look like this: " + sampleCall(md, action)
 	case f.code == "NOT_IMPLEMENTED":
 		next = "when the handler is written, nself up starts it; nself up --watch does so whenever you save"
-	case f.status >= http.StatusInternalServerError && runtime != "":
+	case (f.code == "unexpected" || f.status >= http.StatusInternalServerError) && runtime != "":
 		next = "nself logs " + runtime + " --tail 20 tells why"
 	}
 	if next != "" {

@@ -255,20 +255,35 @@ func engineFindings(ctx context.Context, cfg *env.Config, md *metadata.Metadata)
 			Severity: "warning", Rule: "engine", Text: "the engine's metadata was not compared: " + err.Error(), Fix: strings.Join(errdefs.Hints(err), "; "),
 		}}, nil
 	}
+	differences, err := metadata.Compare(running, md)
+	if err != nil {
+		return nil, err
+	}
+	places := actioncheck.Places(&md.CustomTypes)
 	var findings []actionFinding
-	for _, d := range actioncheck.Compare(md, running) {
-		f := actionFinding{Severity: "error", Rule: "engine", Place: d.Pos.String(), Fix: "nself action apply, which loads the files into the engine"}
-		if d.Kind == "action" {
-			f.Action = d.Name
+	for _, d := range differences {
+		kind, name, _ := strings.Cut(d.Object, " ")
+		f := actionFinding{Severity: "error", Rule: "engine", Fix: "nself action apply, which loads the files into the engine"}
+		switch kind {
+		case "action":
+			f.Action = name
+			if a, err := findAction(md, name); err == nil {
+				f.Place = a.Pos.String()
+			}
+		case "type":
+			f.Place = places[name].String()
+		default: // tables and the like are nself action diff's
+			continue
 		}
-		switch d.What {
-		case "missing":
-			f.Text = fmt.Sprintf("%s %q: the running engine does not have it", d.Kind, d.Name)
-		case "only there":
-			f.Text = fmt.Sprintf("%s %q: only the running engine has it", d.Kind, d.Name)
+		switch d.Change() {
+		case "added":
+			f.Text = fmt.Sprintf("%s %q: the running engine does not have it", kind, name)
+		case "removed":
+			f.Text = fmt.Sprintf("%s %q: only the running engine has it", kind, name)
 			f.Fix = "nself action export, which brings it into the files, or nself action apply, which removes it there"
 		default:
-			f.Text = fmt.Sprintf("%s %q: the running engine has it differently: %s", d.Kind, d.Name, d.What)
+			f.Text = fmt.Sprintf("%s %q: the running engine has it differently", kind, name)
+			f.Fix = "look with nself action diff; nself action apply loads the files into the engine"
 		}
 		findings = append(findings, f)
 	}

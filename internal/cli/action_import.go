@@ -59,7 +59,7 @@ func newActionImportCmd(f *Factory, run func(context.Context, *actionImportOptio
 Actions that exist already are left alone. Either all others are declared, or, when one cannot be, none.`,
 		Example: `  nself action import openapi.yaml --prefix shop --role user
   nself action import https://example.com/openapi.json listPets --base '{{PETS_URL}}' --dry-run
-  nself action import --hasura http://localhost:8080 --admin-secret SECRET
+  nself action import --hasura http://localhost:8080 --admin-secret "$SECRET"
   nself action import actions.graphql --runtime python`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if opts.Hasura == "" {

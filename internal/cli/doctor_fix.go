@@ -61,7 +61,7 @@ func fixProject(ctx context.Context, in doctor.Input, findings []doctor.Finding)
 	}
 	moved, err := movePorts(ctx, in, findings)
 	done = append(done, moved...)
-	if err != nil || !has("project") {
+	if err != nil || len(moved) == 0 && !has("project") {
 		return done, err
 	}
 	result, err := build.Run(ctx, build.Options{Dir: in.Dir, Env: env.Options{Environ: in.Environ}})
@@ -70,7 +70,7 @@ func fixProject(ctx context.Context, in doctor.Input, findings []doctor.Finding)
 	}
 	written := 0
 	for _, c := range result.Plan.Changes {
-		if c.Action == build.Create {
+		if c.Action == build.Create || c.Action == build.Update {
 			written++
 		}
 	}

@@ -28,7 +28,7 @@ func newExecCmd(f *Factory, run func(context.Context, *execOptions) error) *cobr
 		Long: `Run a command in a service's context: inside its container, or, with the native driver, in its folder and with
 its environment. The exit code is the command's.`,
 		Example: `  nself exec postgres -- psql -c 'select email from users'
-  nself exec golang -- go test ./...`,
+  nself exec golang -- go vet ./...`,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) < 2 {
 				return fmt.Errorf("%w: exec needs a service and a command", errdefs.ErrUsage)
