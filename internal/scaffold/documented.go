@@ -40,7 +40,7 @@ var (
 	}
 	goQueue = []string{"internal/queue/queue.go", "internal/queue/queue_test.go"}
 	goJobs  = append([]string{
-		"internal/jobs/jobs.go", "internal/jobs/jobs_test.go", "internal/jobs/worker.go",
+		"internal/jobs/jobs.go", "internal/jobs/jobs_test.go", "internal/jobs/trace_test.go", "internal/jobs/worker.go",
 	}, goQueue...)
 	goCRM = []string{
 		"internal/crm/cipher.go", "internal/crm/client.go", "internal/crm/client_test.go", "internal/crm/crm_test.go",
@@ -157,7 +157,7 @@ var documentedActions = []documented{
 			"golang": slices.Concat([]string{
 				"actions/background_test.go", "actions/upload_and_process_file.go", "actions/upload_and_process_file_job.go",
 				"actions/upload_and_process_file_test.go", "internal/files/content.go", "internal/files/csv.go",
-				"internal/files/files.go", "internal/files/files_test.go", "internal/files/image.go",
+				"internal/files/files.go", "internal/files/files_test.go", "internal/files/image.go", "internal/files/orientation.go",
 			}, goJobs, goStorage),
 			"nestjs": nestFiles["uploadAndProcessFile"],
 			"python": {

@@ -1,6 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 
 import { FileUrls } from '../src/storage/file-urls';
@@ -8,6 +10,20 @@ import { type Answer, secret, TestService } from './environment';
 import { describeWithQueue, jobIn, storageFolder } from './jobs';
 
 const user = randomUUID();
+
+/** Spans by name, as OTLP has them: trace_id is field 1, span_id 2, parent_span_id 4, name 5. */
+function spansOf(body: Buffer): Map<string, { trace: string; span: string; parent: string }> {
+  const found = new Map<string, { trace: string; span: string; parent: string }>();
+  const text = body.toString('latin1');
+  const hex = (bytes = ''): string => Buffer.from(bytes, 'latin1').toString('hex');
+  // eslint-disable-next-line no-control-regex -- these are the fields' tags and lengths
+  for (const match of text.matchAll(/\x0a\x10([^]{16})\x12\x08([^]{8})(?:\x22\x08([^]{8}))?\x2a([^])/g)) {
+    const start = match.index + match[0].length;
+    const name = text.slice(start, start + (match[4] ?? '').charCodeAt(0));
+    found.set(name, { trace: hex(match[1]), span: hex(match[2]), parent: hex(match[3]) });
+  }
+  return found;
+}
 
 describeWithQueue('generateReport', () => {
   let service: TestService;
@@ -54,6 +70,36 @@ describeWithQueue('generateReport', () => {
       "<id>,late@example.com,'=1+1,,false,2026-01-31T23:59:59Z",
       '',
     ]);
+  });
+
+  it('is part of the trace of the call that queued it', async () => {
+    const received: Buffer[] = [];
+    const collector = createServer((request, response) => {
+      request.on('data', (chunk: Buffer) => received.push(chunk));
+      request.on('end', () => response.end());
+    });
+    await new Promise<void>((resolve) => collector.listen(0, '127.0.0.1', resolve));
+    const endpoint = `http://127.0.0.1:${(collector.address() as AddressInfo).port}`;
+    const saved = process.env.OTEL_EXPORTER_OTLP_ENDPOINT;
+    process.env.OTEL_EXPORTER_OTLP_ENDPOINT = endpoint; // the exporter reads it there
+    try {
+      const traced = await TestService.start({ STORAGE_DIR: storage.path, OTEL_EXPORTER_OTLP_ENDPOINT: endpoint });
+      const trace = '0af7651916cd43dd8448eb211c80319c';
+      const traceparent = `00-${trace}-b7ad6b7169203331-01`;
+      const { body } = await traced.post('generate-report', { input: january }, { traceparent });
+      await jobIn(traced, body.job_id, 'SUCCEEDED');
+      await traced.stop(); // which sends the last spans
+      const spans = spansOf(Buffer.concat(received));
+      const call = spans.get('POST /actions/generate-report');
+      expect(call).toMatchObject({ trace, parent: 'b7ad6b7169203331' });
+      expect(spans.get('job report')).toMatchObject({ trace, parent: call?.span });
+    } finally {
+      collector.close();
+      delete process.env.OTEL_EXPORTER_OTLP_ENDPOINT;
+      if (saved !== undefined) {
+        process.env.OTEL_EXPORTER_OTLP_ENDPOINT = saved;
+      }
+    }
   });
 
   it('reports on many payments, in order', async () => {

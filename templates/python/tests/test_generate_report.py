@@ -6,15 +6,20 @@ import json
 import os
 import signal
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
+from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from service import job_work
 from tests import servers
 from tests.conftest import SECRET, MakeService, Service
 from tests.jobs import ADA, by, until
 from tests.test_program import run
+from tests.test_telemetry import PARENT, Collector, run_collector, trace_to
+
+collector = run_collector  # the fixture
 
 JANUARY = {"report_type": "USERS", "start_date": "2026-01-01", "end_date": "2026-01-31"}
 
@@ -124,6 +129,26 @@ def test_heartbeat(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
             service.one("UPDATE jobs SET status = 'CANCELLED' WHERE id::text = %s RETURNING id", job_id)
             held.rollback()
     assert until(service, job_id).status == "CANCELLED"
+
+
+def test_trace(collector: Collector, monkeypatch: pytest.MonkeyPatch, make_service: MakeService) -> None:
+    """The job is part of the trace of the call that queued it."""
+    service = make_service(trace_to(collector, monkeypatch))
+    headers = service.headers | {"traceparent": PARENT}
+    got = service.client.post(
+        "/actions/generate-report", json={"input": JANUARY}, headers=headers, buffered=True
+    ).get_json()
+    with service.working():
+        assert until(service, got["job_id"]).status == "SUCCEEDED"
+    spans: dict[str, Span] = {}
+    while len(spans) < 2:
+        _, request = collector.received.get(timeout=60)
+        spans |= {s.name: s for r in request.resource_spans for scope in r.scope_spans for s in scope.spans}
+    call, job = spans["POST /actions/generate-report"], spans["job report"]
+    assert (call.trace_id.hex(), call.parent_span_id.hex()) == (PARENT[3:35], PARENT[36:52])
+    assert (job.trace_id, job.parent_span_id) == (call.trace_id, call.span_id)
+    facts: dict[str, Any] = {a.key: a.value.int_value or a.value.string_value for a in job.attributes}
+    assert facts == {"job.id": got["job_id"], "job.attempt": 1}
 
 
 def test_stopped_in_the_middle(make_service: MakeService, tmp_path: Path) -> None:

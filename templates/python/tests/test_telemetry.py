@@ -14,14 +14,11 @@ from typing import Any
 import pytest
 from flask import Flask
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
-from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from service import telemetry
 from service.config import Config
 from service.secret import NO_SECRET, Secret
 from service.server import Options, new_server
-from tests.conftest import MakeService
-from tests.jobs import until
 
 PARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
@@ -52,8 +49,8 @@ class _Call(BaseHTTPRequestHandler):
         """Stay silent."""
 
 
-@pytest.fixture
-def collector() -> Iterator[Collector]:
+@pytest.fixture(name="collector")
+def run_collector() -> Iterator[Collector]:
     with Collector() as server:
         threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
         yield server
@@ -92,25 +89,6 @@ def test_spans(collector: Collector, monkeypatch: pytest.MonkeyPatch) -> None:
         "http.request.method": "POST", "url.path": "/actions/none", "url.scheme": "http",
         "http.response.status_code": 404,
     }  # fmt: skip
-
-
-def test_spans_of_jobs(collector: Collector, monkeypatch: pytest.MonkeyPatch, make_service: MakeService) -> None:
-    """A job is part of the trace of the call that queued it."""
-    service = make_service(trace_to(collector, monkeypatch))
-    body = {"input": {"report_type": "USERS", "start_date": "2026-01-01", "end_date": "2026-01-31"}}
-    headers = service.headers | {"traceparent": PARENT}
-    got = service.client.post("/actions/generate-report", json=body, headers=headers, buffered=True).get_json()
-    with service.working():
-        assert until(service, got["job_id"]).status == "SUCCEEDED"
-    spans: dict[str, Span] = {}
-    while len(spans) < 2:
-        _, request = collector.received.get(timeout=60)
-        spans |= {s.name: s for r in request.resource_spans for scope in r.scope_spans for s in scope.spans}
-    call, job = spans["POST /actions/generate-report"], spans["job report"]
-    assert (call.trace_id.hex(), call.parent_span_id.hex()) == (PARENT[3:35], PARENT[36:52])
-    assert (job.trace_id, job.parent_span_id) == (call.trace_id, call.span_id)
-    facts: dict[str, Any] = {a.key: a.value.int_value or a.value.string_value for a in job.attributes}
-    assert facts == {"job.id": got["job_id"], "job.attempt": 1}
 
 
 @pytest.mark.parametrize(
