@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 
 _SMALL_BODY_BYTES = 1 << 14
 
-_BEAT_SECONDS = 0.5
+_BEAT_SECONDS = 0.1
 """How often the background process looks whether it is to go on."""
 
 
@@ -87,7 +87,7 @@ class ServiceWorker(ThreadWorker):
         deadline = time.monotonic() + self.cfg.graceful_timeout
         while any(thread.is_alive() for thread in threads) and time.monotonic() < deadline:
             self.notify()
-            time.sleep(_BEAT_SECONDS / 10)
+            time.sleep(_BEAT_SECONDS / 2)
 
     def _work(self, work: HasWork) -> None:
         try:

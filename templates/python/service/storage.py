@@ -182,6 +182,7 @@ class BucketStorage(Storage):
     @contextmanager
     def open(self, key: str) -> Iterator[BinaryIO]:
         from minio.error import S3Error
+        from urllib3 import HTTPResponse
 
         try:
             response = self._client.get_object(bucket_name=self._bucket, object_name=key)
@@ -189,6 +190,8 @@ class BucketStorage(Storage):
             if e.code in ("NoSuchKey", "NoSuchBucket"):
                 raise FileNotFoundError(key) from e
             raise
+        # At its end it would be closed under who reads it through a wrapper.
+        cast(HTTPResponse, response).auto_close = False
         try:
             yield cast(BinaryIO, response)
         finally:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import time
 import urllib.request
@@ -51,6 +52,15 @@ def test_keeps(deps: Deps, tmp_path: Path, s3: S3Server, kind: str) -> None:
         files.remove("id/a name")
     with pytest.raises(FileNotFoundError), files.open("id/a name"):
         pass
+
+
+@pytest.mark.parametrize("kind", ["folder", "bucket"])
+def test_reads_text(deps: Deps, tmp_path: Path, s3: S3Server, kind: str) -> None:
+    files = open_storage(deps, environ_of(kind, tmp_path, s3))
+    with files.create("id/a.csv", "text/csv") as out:
+        out.write("ä,b\r\n1,2\r\n".encode())
+    with files.open("id/a.csv") as file:
+        assert list(io.TextIOWrapper(file, "utf-8", newline="")) == ["ä,b\r\n", "1,2\r\n"]
 
 
 def test_links_to_a_bucket(deps: Deps, tmp_path: Path, s3: S3Server) -> None:
