@@ -81,7 +81,8 @@ templates-python: ## Lint, check and test the Python template where it stands
 	@cd templates/python && { test -e .venv/bin/pytest || { python3 -m venv .venv && .venv/bin/python -m pip install \
 	  --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt; }; }
 	cd templates/python && export PATH="$$PWD/.venv/bin:$$PATH" PYTHONDONTWRITEBYTECODE=1 && \
-	  ruff check . && ruff format --check . && mypy && mypy gunicorn.conf.py && pytest
+	  ruff check . && ruff format --check . && mypy && mypy gunicorn.conf.py && \
+	  ../../scripts/with-servers.sh pytest
 
 .PHONY: templates-nestjs
 templates-nestjs: ## Lint, build and test the NestJS template where it stands
