@@ -1,0 +1,1 @@
+INSERT INTO users (email, name, password_hash) VALUES ('seed@example.com', 'Seed', 'x') ON CONFLICT DO NOTHING;
