@@ -34,6 +34,7 @@ func (c *contract) faults(t *testing.T) {
 	t.Run("Postgres down", c.postgresDown)
 	t.Run("SIGTERM in the middle of a request", c.terminated)
 	t.Run("kill in the middle of a job", c.killed)
+	t.Run("down in the middle of a request", c.takenDown)
 }
 
 // register asks the service to register a user.
@@ -200,8 +201,54 @@ func (c *contract) terminated(t *testing.T) {
 	c.awaitHeld(t, 1)
 	before := c.service()
 	signal(roots(before), syscall.SIGTERM)
+	c.awaitStopping(t)
+	unlock()
+	if got := <-answered; got.err != nil || got.status != http.StatusOK || !strings.Contains(got.data, "registered successfully") {
+		t.Errorf("got status %d, %s, %v", got.status, got.data, got.err)
+	}
+	c.awaitService(t, before)
+}
+
+// A request that has begun comes to its end, though the whole project is taken down.
+func (c *contract) takenDown(t *testing.T) {
+	unlock := c.lockUsers(t)
+	type answer struct {
+		status int
+		data   string
+		err    error
+	}
+	answered := make(chan answer, 1)
+	go func() {
+		status, data, err := c.register(t.Context(), "taken-down@example.com", "admin")
+		answered <- answer{status, data, err}
+	}()
+	c.awaitHeld(t, 1)
+	down := c.command("down")
+	if err := down.Start(); err != nil {
+		t.Fatal(err)
+	}
+	c.awaitStopping(t)
+	// Longer than a service was ever given that had nothing to do.
+	time.Sleep(3 * time.Second)
+	unlock()
+	if got := <-answered; got.err != nil || got.status != http.StatusOK || !strings.Contains(got.data, "registered successfully") {
+		t.Errorf("got status %d, %s, %v", got.status, got.data, got.err)
+	}
+	if err := down.Wait(); err != nil {
+		t.Errorf("nself down: %v", err)
+	}
+	begin := time.Now()
+	c.mustRun("up", "--driver", "native", "--wait-timeout", "5m")
+	up := time.Now()
+	c.mustRun("down")
+	t.Logf("up took %s, down of an idle stack %s", up.Sub(begin).Round(time.Millisecond), time.Since(up).Round(time.Millisecond))
+}
+
+// awaitStopping waits until the service takes no more connections, or says that it stops: some servers leave the port open
+// and answer nothing there.
+func (c *contract) awaitStopping(t *testing.T) {
+	t.Helper()
 	within(t, faultPatience, "the service takes no more connections, or says that it stops", func() bool {
-		// Some servers leave the port open and answer nothing there.
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		req, err := http.NewRequestWithContext(ctx, http.MethodGet, c.base+"/readyz", nil)
@@ -212,11 +259,6 @@ func (c *contract) terminated(t *testing.T) {
 		status, _, err := roundTrip(req)
 		return err != nil || status == http.StatusServiceUnavailable
 	})
-	unlock()
-	if got := <-answered; got.err != nil || got.status != http.StatusOK || !strings.Contains(got.data, "registered successfully") {
-		t.Errorf("got status %d, %s, %v", got.status, got.data, got.err)
-	}
-	c.awaitService(t, before)
 }
 
 // awaitService waits until other processes serve than those.

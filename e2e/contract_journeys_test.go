@@ -4,9 +4,14 @@ import (
 	"bytes"
 	"context"
 	"encoding/base64"
+	"encoding/binary"
 	"encoding/json"
 	"fmt"
+	"hash/crc32"
 	"image"
+	"image/color"
+	"image/draw"
+	"image/jpeg"
 	"image/png"
 	"io"
 	"net/http"
@@ -14,6 +19,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -30,10 +36,12 @@ const jobPatience = time.Minute
 // journeys are what a table cannot say.
 func (c *contract) journeys(t *testing.T) {
 	for name, run := range map[string]func(*testing.T){
-		"generateReport": c.reports, "uploadAndProcessFile": c.uploads, "bulkCreateUsers": c.invitations,
+		"generateReport to its end": c.reports, "uploadAndProcessFile to its end": c.uploads,
+		"bulkCreateUsers to its end": c.invitations, "heartbeats of a job": c.heartbeat,
 	} {
-		t.Run(name+" to its end", run)
+		t.Run(name, run)
 	}
+	t.Run("files in a bucket", c.bucket)
 	t.Run("generateReport of Hasura's asynchronous kind", c.asynchronousReport)
 }
 
@@ -186,6 +194,12 @@ func (c *contract) fillReport(year int) {
 // holdJobs makes every worker wait in the middle of its job, when it tells its progress, until release is called.
 func (c *contract) holdJobs(t *testing.T) (release func()) {
 	t.Helper()
+	return c.holdJobsWhen(t, "new.status = 'RUNNING' AND new.progress BETWEEN 1 AND 99 AND new.progress <> old.progress")
+}
+
+// holdJobsWhen makes every worker wait when it changes a job in this way, until release is called.
+func (c *contract) holdJobsWhen(t *testing.T, condition string) (release func()) {
+	t.Helper()
 	conn, err := pgx.Connect(t.Context(), c.databaseURL())
 	if err != nil {
 		t.Fatal(err)
@@ -194,8 +208,7 @@ func (c *contract) holdJobs(t *testing.T) (release func()) {
 		CREATE OR REPLACE FUNCTION public.hold() RETURNS trigger LANGUAGE plpgsql AS
 			$$ BEGIN PERFORM pg_advisory_xact_lock(4711); RETURN new; END $$;
 		CREATE OR REPLACE TRIGGER hold BEFORE UPDATE ON public.jobs FOR EACH ROW
-			WHEN (new.status = 'RUNNING' AND new.progress BETWEEN 1 AND 99 AND new.progress <> old.progress)
-			EXECUTE FUNCTION public.hold()`); err != nil {
+			WHEN (`+condition+`) EXECUTE FUNCTION public.hold()`); err != nil {
 		t.Fatal(err)
 	}
 	release = func() { _ = conn.Close(context.WithoutCancel(t.Context())) } // which gives the lock back
@@ -312,7 +325,7 @@ func (c *contract) graphql(t *testing.T, query string, into any) {
 
 func (c *contract) uploads(t *testing.T) {
 	csv := []byte("\ufeffn,t\r\n 1 ,x\r\n-2.5,\r\n\r\n1e3,\"a\nb\"\r\n.5\r\n")
-	got := c.call(t, "alice", "uploadAndProcessFile", fmt.Sprintf(
+	got := c.call(t, "<new>", "uploadAndProcessFile", fmt.Sprintf(
 		`{"input":{"file_name":"Größe 1.csv","file_type":"text/csv","file_size":%d,"file_data":%q}}`, len(csv), base64.StdEncoding.EncodeToString(csv)))
 	link, _ := got["file_url"].(string)
 	if status, data := c.get(t, link); status != http.StatusOK || data != string(csv) {
@@ -333,7 +346,7 @@ func (c *contract) uploads(t *testing.T) {
 	if err := png.Encode(&picture, image.NewGray(image.Rect(0, 0, 300, 601))); err != nil {
 		t.Fatal(err)
 	}
-	got = c.call(t, "alice", "uploadAndProcessFile", fmt.Sprintf(
+	got = c.call(t, "<new>", "uploadAndProcessFile", fmt.Sprintf(
 		`{"input":{"file_name":"a.png","file_type":"image/png","file_size":%d,"file_data":%q,"processing_options":{"thumbnail_height":100}}}`,
 		picture.Len(), base64.StdEncoding.EncodeToString(picture.Bytes())))
 	done = c.awaitJob(t, got["processing_job_id"], "SUCCEEDED")
@@ -344,14 +357,82 @@ func (c *contract) uploads(t *testing.T) {
 		t.Errorf("%s is a %s of %dx%d: %v", link, format, cfg.Width, cfg.Height, err)
 	}
 
+	for name, file := range map[string][]byte{"jpeg": turnedJPEG(t), "png": turnedPNG(t)} {
+		got = c.call(t, "<new>", "uploadAndProcessFile", fmt.Sprintf(
+			`{"input":{"file_name":"turned.%s","file_type":"image/%[1]s","file_size":%d,"file_data":%q,"processing_options":{"thumbnail_width":20}}}`,
+			name, len(file), base64.StdEncoding.EncodeToString(file)))
+		done = c.awaitJob(t, got["processing_job_id"], "SUCCEEDED")
+		link, _ = done["result_url"].(string)
+		_, data = c.get(t, link)
+		small, _, err := image.Decode(strings.NewReader(data))
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, top, _, _ := small.At(10, 5).RGBA()
+		_, bottom, _, _ := small.At(10, 35).RGBA()
+		if size := small.Bounds().Size(); size != image.Pt(20, 40) || top > 0x4000 || bottom < 0xc000 {
+			t.Errorf("an image that was taken upright has a thumbnail of %v, green %#x at the top and %#x at the bottom", size, top, bottom)
+		}
+	}
+
 	half := picture.Bytes()[:60]
-	got = c.call(t, "bob", "uploadAndProcessFile", fmt.Sprintf(
+	got = c.call(t, "<new>", "uploadAndProcessFile", fmt.Sprintf(
 		`{"input":{"file_name":"a.png","file_type":"image/png","file_size":60,"file_data":%q}}`, base64.StdEncoding.EncodeToString(half)))
 	done = c.awaitJob(t, got["processing_job_id"], "FAILED")
 	if done["message"] != "Job failed" || done["error"] != "The file could not be processed" || done["attempts"] != 1.0 ||
 		done["result_url"] != nil || done["success"] != true {
 		t.Errorf("half an image: %v", done)
 	}
+}
+
+// upright says, in EXIF, that an image is to be turned by 90 degrees, clockwise.
+const upright = "MM\x00\x2a\x00\x00\x00\x08\x00\x01\x01\x12\x00\x03\x00\x00\x00\x01\x00\x06\x00\x00\x00\x00\x00\x00"
+
+// lying is red on the left and white on the right, so that it is red at the top when it is turned.
+func lying() image.Image {
+	img := image.NewRGBA(image.Rect(0, 0, 80, 40))
+	draw.Draw(img, img.Bounds(), image.White, image.Point{}, draw.Src)
+	draw.Draw(img, image.Rect(0, 0, 40, 40), image.NewUniform(color.RGBA{R: 255, A: 255}), image.Point{}, draw.Src)
+	return img
+}
+
+func turnedJPEG(t *testing.T) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	if err := jpeg.Encode(&b, lying(), &jpeg.Options{Quality: 100}); err != nil {
+		t.Fatal(err)
+	}
+	segment := "\xff\xe1" + string(binary.BigEndian.AppendUint16(nil, uint16(len(upright)+8))) + "Exif\x00\x00" + upright
+	return slices.Insert(b.Bytes(), 2, []byte(segment)...) // behind the start of the image
+}
+
+func turnedPNG(t *testing.T) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	if err := png.Encode(&b, lying()); err != nil {
+		t.Fatal(err)
+	}
+	chunk := binary.BigEndian.AppendUint32(nil, uint32(len(upright)))
+	chunk = append(chunk, "eXIf"+upright...)
+	chunk = binary.BigEndian.AppendUint32(chunk, crc32.ChecksumIEEE(chunk[4:]))
+	return slices.Insert(b.Bytes(), 33, chunk...) // behind the header
+}
+
+// A worker says every few seconds that it is at its job, also while that waits.
+func (c *contract) heartbeat(t *testing.T) {
+	release := c.holdJobsWhen(t, "old.status = 'QUEUED' AND new.status = 'RUNNING'")
+	id := c.startReport(t, "admin", 2015)
+	c.awaitHeld(t, 1)
+	unlock := c.lockUsers(t)
+	release()
+	beats := map[string]bool{}
+	within(t, jobPatience, "three heartbeats", func() bool {
+		beats[c.sql("select updated_at from jobs where status = 'RUNNING' and id = '"+id+"'")] = true
+		delete(beats, "") // not begun
+		return len(beats) > 3
+	})
+	unlock()
+	c.awaitJob(t, id, "SUCCEEDED")
 }
 
 var invitationLink = regexp.MustCompile(`http://localhost:\d+/accept-invitation\?token=[\w-]{43}`)
