@@ -108,8 +108,12 @@ cross: ## Compile for every supported platform
 	  echo "$$os/$$arch"; CGO_ENABLED=0 GOOS=$$os GOARCH=$$arch $(GO) build -o /dev/null ./cmd/nself ./cmd/nself-docker; done; done
 
 .PHONY: man
-man: ## Write manual pages and shell completions to dist/extra
-	$(GO) run ./scripts/release dist/extra
+man: ## Write manual pages and shell completions to extra/
+	$(GO) run ./scripts/release extra
+
+.PHONY: tour
+tour: ## Run the journeys of docs/tour.md and write down what they print
+	UPDATE_TOUR=1 $(GO) test -count 1 -timeout 20m -run TestScripts/journey ./e2e
 
 .PHONY: snapshot
 snapshot: ## Build archives, checksums, SBOMs and packages without publishing (dist/)
@@ -117,4 +121,4 @@ snapshot: ## Build archives, checksums, SBOMs and packages without publishing (d
 
 .PHONY: clean
 clean: ## Remove what make built
-	rm -rf bin dist coverage
+	rm -rf bin dist extra coverage

@@ -58,6 +58,8 @@ func TestScripts(t *testing.T) {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"freeports":  cmdFreePorts,
 			"eventually": cmdEventually,
+			"tour":       cmdTour,
+			"record":     cmdRecord,
 		},
 	})
 }
