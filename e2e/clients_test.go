@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -15,6 +14,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/nself-org/nself/internal/testports"
 )
 
 const clientsSecret = "clients-secret"
@@ -194,12 +195,7 @@ func startClientsGateway(t *testing.T, handler string) string {
 
 func freePort(t *testing.T) string {
 	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer ln.Close()
-	return strconv.Itoa(ln.Addr().(*net.TCPAddr).Port) //nolint:forcetypeassert // it is one
+	return strconv.Itoa(testports.Port(t))
 }
 
 // clientsHandler answers the actions of the clients.

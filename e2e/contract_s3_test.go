@@ -33,12 +33,7 @@ func startS3(t *testing.T) string {
 		}
 		t.Skipf("go install %s: %v\n%s", s3Server, err, out)
 	}
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	address := ln.Addr().String()
-	_ = ln.Close()
+	address := net.JoinHostPort("127.0.0.1", freePort(t))
 	for _, dir := range []string{"files", "metadata"} { // not every file system has extended attributes
 		if err := os.Mkdir(filepath.Join(data, dir), 0o755); err != nil { //nolint:gosec // a folder of a test
 			t.Fatal(err)

@@ -3,7 +3,6 @@ package e2e
 import (
 	"cmp"
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -14,6 +13,8 @@ import (
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/nself-org/nself/internal/testports"
 )
 
 // binDir holds the nself that the scripts run.
@@ -133,7 +134,9 @@ func cmdFreePorts(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("usage: freeports <project>")
 	}
 	var lines strings.Builder
-	for i, port := range freePorts(ts, len(portKeys)) {
+	ports, err := testports.Free(len(portKeys))
+	ts.Check(err)
+	for i, port := range ports {
 		fmt.Fprintf(&lines, "%s=%d\n", portKeys[i], port)
 		ts.Setenv("AT_"+portKeys[i], strconv.Itoa(port)) // not the key itself: the environment would win over the files
 	}
@@ -149,18 +152,6 @@ func cmdFreePorts(ts *testscript.TestScript, neg bool, args []string) {
 		}
 	}
 	ts.Check(os.WriteFile(path, []byte(strings.Join(kept, "\n")+"\n"+lines.String()), 0o600))
-}
-
-// freePorts asks the system for n free ports on the loopback address.
-func freePorts(ts *testscript.TestScript, n int) []int {
-	ports := make([]int, n)
-	for i := range ports {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		ts.Check(err)
-		defer l.Close()
-		ports[i] = l.Addr().(*net.TCPAddr).Port
-	}
-	return ports
 }
 
 // cmdEventually implements "eventually <seconds> <program> [<arg>...]": runs the program until it succeeds.

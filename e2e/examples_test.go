@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -24,6 +23,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/nself-org/nself/internal/cli"
+	"github.com/nself-org/nself/internal/testports"
 )
 
 // exampleLimit bounds one example; installing the packages of a Python service is the longest.
@@ -216,7 +216,11 @@ func newExampleProject(t *testing.T) *exampleProject {
 	if err != nil {
 		t.Fatal(err)
 	}
-	x := &exampleProject{dir: filepath.Join(root, "shop"), files: files, pets: api.URL + "/openapi.json", ports: exampleFreePorts(t, 2*len(portKeys))}
+	ports, err := testports.Free(2 * len(portKeys))
+	if err != nil {
+		t.Fatal(err)
+	}
+	x := &exampleProject{dir: filepath.Join(root, "shop"), files: files, pets: api.URL + "/openapi.json", ports: ports}
 	home := filepath.Join(root, "home")
 	if err := os.Mkdir(home, 0o755); err != nil {
 		t.Fatal(err)
@@ -259,20 +263,6 @@ func goEnv(t *testing.T) []string {
 		environ = append(environ, name+"="+strings.TrimSpace(string(out)))
 	}
 	return environ
-}
-
-func exampleFreePorts(t *testing.T, n int) []int {
-	t.Helper()
-	ports := make([]int, n)
-	for i := range ports {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer l.Close()
-		ports[i] = l.Addr().(*net.TCPAddr).Port
-	}
-	return ports
 }
 
 // try runs one example.

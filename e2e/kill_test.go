@@ -6,7 +6,6 @@ import (
 	"flag"
 	"fmt"
 	"math/rand/v2"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -17,6 +16,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/nself-org/nself/internal/testports"
 )
 
 var kills = flag.Int("kills", 4, "how often TestKillSupervisor kills") //nolint:gochecknoglobals // a test flag
@@ -99,12 +100,7 @@ func newProjectIn(t *testing.T, runtime string) *project {
 	}
 	var lines strings.Builder
 	for _, key := range append([]string{"RATE_LIMIT_POINTS"}, portKeys...) {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer l.Close()
-		p.ports[key] = l.Addr().(*net.TCPAddr).Port
+		p.ports[key] = testports.Port(t)
 		fmt.Fprintf(&lines, "%s=%d\n", key, p.ports[key])
 	}
 	env := filepath.Join(p.dir, ".env.local")

@@ -16,6 +16,7 @@ import (
 
 	"github.com/nself-org/nself/internal/env"
 	"github.com/nself-org/nself/internal/ports"
+	"github.com/nself-org/nself/internal/testports"
 )
 
 // machine is a PATH with programs that say what a test wants.
@@ -64,12 +65,7 @@ func project(t *testing.T, files map[string]string) Input {
 
 func freePort(t *testing.T) int {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port
+	return testports.Port(t)
 }
 
 func pick(findings []Finding, check string) []Finding {

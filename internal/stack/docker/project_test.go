@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	mathrand "math/rand/v2"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -21,6 +19,7 @@ import (
 	"github.com/nself-org/nself/internal/metadata"
 	"github.com/nself-org/nself/internal/stack"
 	"github.com/nself-org/nself/internal/stack/docker"
+	"github.com/nself-org/nself/internal/testports"
 )
 
 // testImages are what the tests run on; scripts/images/build.sh makes them.
@@ -186,22 +185,11 @@ func (p *project) up(t *testing.T, services ...string) error {
 	return p.driver(t).Up(t.Context(), stack.UpOptions{Services: services, WaitTimeout: time.Minute, Report: p.report})
 }
 
-// freePorts picks ports below those that the system hands out for connections and to tests that ask for any, so that none
-// is taken while the containers are made.
 func freePorts(t *testing.T, keys ...string) map[string]int {
 	t.Helper()
 	ports := map[string]int{}
 	for _, key := range keys {
-		for {
-			port := 10000 + mathrand.IntN(20000)
-			ln, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
-			if err != nil {
-				continue
-			}
-			defer func() { _ = ln.Close() }() // only when all are chosen, so that no two are the same
-			ports[key] = port
-			break
-		}
+		ports[key] = testports.Port(t)
 	}
 	return ports
 }

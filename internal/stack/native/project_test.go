@@ -6,7 +6,6 @@ import (
 	"io"
 	"log/slog"
 	"maps"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -19,6 +18,7 @@ import (
 
 	"github.com/nself-org/nself/internal/stack"
 	"github.com/nself-org/nself/internal/stack/native"
+	"github.com/nself-org/nself/internal/testports"
 )
 
 // project is a project on disk for one test.
@@ -213,12 +213,7 @@ func freePorts(t *testing.T, keys ...string) map[string]int {
 	t.Helper()
 	ports := map[string]int{}
 	for _, key := range keys {
-		ln, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer func() { _ = ln.Close() }() // only when all are chosen, so that no two are the same
-		ports[key] = ln.Addr().(*net.TCPAddr).Port
+		ports[key] = testports.Port(t)
 	}
 	return ports
 }
