@@ -38,8 +38,8 @@ func (b *bench) scale() error {
 		if err := writeMetadata(folders[n], n); err != nil {
 			return err
 		}
-		// As nself up has it: a saved file is found within 300 ms.
-		s, err := b.startGateway(fmt.Sprintf("%d actions", n), folders[n], handler.addr, "HASURA_GRAPHQL_SCHEMA_SYNC_POLL_INTERVAL=300")
+		// As nself up has it: a saved file is found within 100 ms.
+		s, err := b.startGateway(fmt.Sprintf("%d actions", n), folders[n], handler.addr, "HASURA_GRAPHQL_SCHEMA_SYNC_POLL_INTERVAL=100")
 		if err != nil {
 			return err
 		}

@@ -30,25 +30,35 @@ export async function readEnvelope(request: IncomingMessage, maxBytes: number): 
 }
 
 /** Reads a body as text; status 413 for one that is too large. */
-export async function readText(request: IncomingMessage, maxBytes: number): Promise<string> {
-  const tooLarge = new ActionError({
-    status: 413,
-    code: Code.tooLarge,
-    message: `Request body is larger than ${maxBytes} bytes`,
-  });
-  if (Number(request.headers['content-length'] ?? 0) > maxBytes) {
-    throw tooLarge;
-  }
-  const chunks: Buffer[] = [];
-  let size = 0;
-  for await (const chunk of request.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
-    size += chunk.length;
-    if (size > maxBytes) {
-      throw tooLarge;
+export function readText(request: IncomingMessage, maxBytes: number): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const tooLarge = (): void =>
+      reject(
+        new ActionError({
+          status: 413,
+          code: Code.tooLarge,
+          message: `Request body is larger than ${maxBytes} bytes`,
+        }),
+      );
+    if (Number(request.headers['content-length'] ?? 0) > maxBytes) {
+      tooLarge();
+      return;
     }
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks).toString('utf8');
+    const chunks: Buffer[] = [];
+    let size = 0;
+    request.on('data', (chunk: Buffer) => {
+      size += chunk.length;
+      if (size > maxBytes) {
+        request.removeAllListeners('data').pause();
+        tooLarge();
+      } else {
+        chunks.push(chunk);
+      }
+    });
+    request.once('end', () => resolve(Buffer.concat(chunks).toString('utf8')));
+    request.once('error', reject);
+    request.once('close', () => reject(new Error('the client left before its request was whole')));
+  });
 }
 
 function parse(text: string): unknown {
