@@ -27,7 +27,7 @@ type conflict struct {
 func (a *ascent) conflicts(ctx context.Context) ([]conflict, error) {
 	list, err := a.engine.api.ContainerList(ctx, client.ContainerListOptions{})
 	if err != nil {
-		return nil, fmt.Errorf("list the engine's containers: %w", err)
+		return nil, engineFailed(fmt.Errorf("list the engine's containers: %w", err))
 	}
 	ours := map[int]bool{}
 	others := map[int]string{}

@@ -19,7 +19,7 @@ func (e *engine) containers(ctx context.Context, project string) (map[string]con
 			Add("label", api.OneoffLabel+"=False"),
 	})
 	if err != nil {
-		return nil, fmt.Errorf("list the project's containers: %w", err)
+		return nil, engineFailed(fmt.Errorf("list the project's containers: %w", err))
 	}
 	found := map[string]container.InspectResponse{}
 	for _, c := range list.Items {
@@ -42,7 +42,7 @@ func (e *engine) containers(ctx context.Context, project string) (map[string]con
 func (e *engine) inspect(ctx context.Context, id string) (container.InspectResponse, error) {
 	r, err := e.api.ContainerInspect(ctx, id, client.ContainerInspectOptions{})
 	if err != nil {
-		return container.InspectResponse{}, fmt.Errorf("inspect a container: %w", err)
+		return container.InspectResponse{}, engineFailed(fmt.Errorf("inspect a container: %w", err))
 	}
 	return r.Container, nil
 }

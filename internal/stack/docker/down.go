@@ -77,7 +77,7 @@ func (d *driver) Down(ctx context.Context, opts stack.DownOptions) error {
 	}
 	err = sdk.Down(ctx, d.config().ProjectName, api.DownOptions{RemoveOrphans: true, Volumes: opts.Volumes})
 	if err != nil && ctx.Err() == nil {
-		return errdefs.As(errdefs.ErrUnavailable, fmt.Errorf("remove the containers: %w", err))
+		return engineFailed(fmt.Errorf("remove the containers: %w", err))
 	}
 	if opts.Volumes && ctx.Err() == nil { // the calls that were kept are data too
 		if err := os.RemoveAll(filepath.Join(d.config().Dir, ".nself", "calls")); err != nil {
@@ -100,7 +100,7 @@ func (a *ascent) stop(ctx context.Context, all map[string]container.InspectRespo
 			if ctx.Err() != nil {
 				return ctx.Err()
 			}
-			return errdefs.As(errdefs.ErrUnavailable, fmt.Errorf("%s: stop the container: %w", name, err))
+			return engineFailed(fmt.Errorf("%s: stop the container: %w", name, err))
 		}
 		a.report(stack.Event{Service: name, Kind: stack.EventStopped, Elapsed: time.Since(begin)})
 	}

@@ -13,7 +13,6 @@ import (
 	"github.com/moby/moby/client"
 
 	"github.com/nself-org/nself/internal/env"
-	"github.com/nself-org/nself/internal/errdefs"
 	"github.com/nself-org/nself/internal/stack"
 )
 
@@ -53,7 +52,7 @@ func (e *engine) reached(ctx context.Context, cfg *env.Config, name, id string) 
 func (e *engine) forward(ctx context.Context, id string, inside int) (port int, stop func(), err error) {
 	ln, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
-		return 0, nil, errdefs.As(errdefs.ErrUnavailable, fmt.Errorf("forward a port: %w", err))
+		return 0, nil, engineFailed(fmt.Errorf("forward a port: %w", err))
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	var wg sync.WaitGroup

@@ -192,6 +192,11 @@ func knownCause(text string) string {
 	return ""
 }
 
+// engineFailed is what the engine did not do: its class, and what to do next.
+func engineFailed(err error) error {
+	return errdefs.As(errdefs.ErrUnavailable, errdefs.WithHint(err, cmp.Or(knownCause(err.Error()), "see nself doctor")))
+}
+
 // stateOf is the state that a status shows for a container.
 func (e *engine) stateOf(
 	ctx context.Context,

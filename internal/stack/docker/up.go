@@ -231,8 +231,7 @@ func (a *ascent) create(ctx context.Context, failed map[string]error, all bool) 
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
-		return errdefs.As(errdefs.ErrUnavailable, errdefs.WithHint(
-			fmt.Errorf("create the containers: %w", err), cmp.Or(knownCause(err.Error()), "see nself doctor")))
+		return engineFailed(fmt.Errorf("create the containers: %w", err))
 	}
 	if orphans {
 		for name := range a.before {
@@ -308,7 +307,7 @@ func (a *ascent) raise(ctx context.Context, st *step) error {
 	begin := time.Now()
 	c, ok := a.now[st.name]
 	if !ok {
-		return fmt.Errorf("%s: Compose has made no container", st.name)
+		return engineFailed(fmt.Errorf("%s: Compose has made no container", st.name))
 	}
 	keep, late := running(c) && c.RestartCount < crashLimit, ""
 	if !keep {
