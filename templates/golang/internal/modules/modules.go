@@ -5,6 +5,7 @@
 package modules
 
 import (
+	_ "github.com/bep/imagemeta"
 	_ "github.com/minio/minio-go/v7"
 	_ "github.com/riverqueue/river"
 	_ "github.com/riverqueue/river/riverdriver/riverpgxv5"
