@@ -57,6 +57,7 @@ func TestErrorInternal(t *testing.T) {
 
 func TestPostgresValues(t *testing.T) {
 	t.Parallel()
+	const labels = "Expecting label path: a sequence of zero or more labels separated by dots, for example L1.L2.L3"
 	cases := []struct{ name, text, message string }{
 		{"uuid", `"malformed"`, ""},
 		{"uuid", `{}`, "parsing UUID failed, expected String, but encountered Object"},
@@ -70,10 +71,31 @@ func TestPostgresValues(t *testing.T) {
 			"smallint", `40000`,
 			"The value 40000.0 lies outside the bounds or is not an integer. Maybe it is a float, or is there integer overflow?",
 		},
-		{"smallint", `true`, "parsing Int failed, expected Number, but encountered Boolean"},
+		{
+			"smallint", `true`,
+			"parsing Integer expected for input type: PGSmallInt failed, expected Number, but encountered Boolean",
+		},
+		{"float8", `"x"`, ""},
+		{"float8", `1e308`, ""},
+		{"float8", `1e309`, "The value 1.0e309 lies outside the bounds. Is it overflowing the float bounds?"},
+		{
+			"float8", `{}`,
+			"parsing Float expected for input type: PGDouble failed, expected Number, but encountered Object",
+		},
 		{"numeric", `1e30`, ""},
 		{"numeric", `[]`, "parsing Scientific failed, expected Number, but encountered Array"},
-		{"timestamptz", `1`, "parsing Text failed, expected String, but encountered Number"},
+		{"date", `1`, "parsing Day failed, expected String, but encountered Number"},
+		{"timestamp", `1`, "parsing LocalTime failed, expected String, but encountered Number"},
+		{"timestamptz", `1`, "parsing UTCTime failed, expected String, but encountered Number"},
+		{"bpchar", `1`, "parsing Char failed, expected String, but encountered Number"},
+		{"citext", `1`, "parsing Text failed, expected String, but encountered Number"},
+		{"lquery", `1`, "parsing Text failed, expected String, but encountered Number"},
+		{"ltree", `"a.b_1"`, ""},
+		{"ltree", `"a..b"`, labels},
+		{"ltree", `1`, labels},
+		{"raster", `"0a1F"`, ""},
+		{"raster", `"0a1"`, "invalid hexadecimal representation of raster well known binary format"},
+		{"raster", `1`, "expecting String for raster"},
 		{"inet", `1`, "A string is expected for type: inet"},
 		{"geography", `{"type":"Point"}`, ""},
 	}

@@ -24,11 +24,19 @@ func appendInteger(dst []byte, text string, bits int) ([]byte, *Error) {
 
 // appendFloat appends a number as it was written, if a double can hold it.
 func appendFloat(dst []byte, text string) ([]byte, *Error) {
-	if f, err := strconv.ParseFloat(text, 64); err != nil || math.IsInf(f, 0) {
-		return dst, &Error{Code: CodeParseFailed, Message: "The value " + parseDecimal(text).String() +
-			" lies outside the bounds. Is it overflowing the float bounds?"}
+	if err := checkFloatBounds(text, 64); err != nil {
+		return dst, err
 	}
 	return append(dst, text...), nil
+}
+
+// checkFloatBounds refuses a number that is too large for a float of that many bits.
+func checkFloatBounds(text string, bits int) *Error {
+	if f, err := strconv.ParseFloat(text, bits); err != nil || math.IsInf(f, 0) {
+		return &Error{Code: CodeParseFailed, Message: "The value " + parseDecimal(text).String() +
+			" lies outside the bounds. Is it overflowing the float bounds?"}
+	}
+	return nil
 }
 
 // decimal is a number as 0.digits times ten to the point: Hasura prints numbers in errors that way.
