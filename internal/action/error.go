@@ -50,9 +50,10 @@ func (e *Error) HTTPStatus() int {
 // Invalid is a request that does not fit the schema: code validation-failed at "$".
 func Invalid(message string) *Error { return &Error{Message: message, Code: CodeValidationFailed} }
 
-// unexpected is a failure that is not the client's: code unexpected, status 500.
+// unexpected is an answer that does not fit the output type: code unexpected and, although the client is not to blame,
+// status 400, as in Hasura.
 func unexpected(message string) *Error {
-	return &Error{Status: http.StatusInternalServerError, Message: message, Code: CodeUnexpected}
+	return &Error{Message: message, Code: CodeUnexpected}
 }
 
 // Under moves the error one key down: its path gets key in front. It returns e.

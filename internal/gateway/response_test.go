@@ -201,6 +201,31 @@ func TestHandlerErrors(t *testing.T) {
 	}
 }
 
+// TestErrorStatuses holds the status that an error of each kind has on the endpoint that keeps it.
+func TestErrorStatuses(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name   string
+		status int
+		body   string
+		want   int
+	}{
+		{"does not fit the type", 200, `{}`, 400},
+		{"null", 200, `null`, 400},
+		{"not JSON", 200, `oops`, 500},
+		{"5xx", 503, `{}`, 500},
+		{"4xx", 409, `{"message":"m"}`, 409},
+		{"4xx without message", 409, `{}`, 409},
+	} {
+		url := handlerServer(t, answer(c.status, c.body))
+		e := newEngine(t, Options{Lookup: environment(map[string]string{"BASE": url})}, outputs(url, "Receipt!"))
+		w := send(t, e, request{path: "/v1alpha1/graphql", body: `{"query":"{ a0 { id } }"}`})
+		if w.Code != c.want || !strings.Contains(w.Body.String(), `"errors"`) {
+			t.Errorf("%s: got status %d with %s, want %d", c.name, w.Code, w.Body, c.want)
+		}
+	}
+}
+
 // TestFirstErrorAborts holds that fields run in order, one after another, and that the first failure ends it.
 func TestFirstErrorAborts(t *testing.T) {
 	t.Parallel()
