@@ -102,13 +102,9 @@ func (r *HeaderRules) appendConfigured(dst []Field) ([]Field, *action.Error) {
 	return dst, nil
 }
 
+// appendForwarded appends what the client said of itself, and its headers. The former comes first: of several headers
+// with one name the first one counts, so that a client cannot name another host.
 func (r *HeaderRules) appendForwarded(dst []Field, client http.Header, host string) []Field {
-	for name, values := range client {
-		if len(values) == 0 || r.withheld(name) {
-			continue
-		}
-		dst = append(dst, Field{name, values[0]})
-	}
 	if host != "" {
 		dst = append(dst, Field{"X-Forwarded-Host", host})
 	}
@@ -117,6 +113,12 @@ func (r *HeaderRules) appendForwarded(dst []Field, client http.Header, host stri
 	}
 	if origin := client.Get("Origin"); origin != "" {
 		dst = append(dst, Field{"X-Forwarded-Origin", origin})
+	}
+	for name, values := range client {
+		if len(values) == 0 || r.withheld(name) {
+			continue
+		}
+		dst = append(dst, Field{name, values[0]})
 	}
 	return dst
 }
