@@ -249,6 +249,17 @@ func TestJWTClaims(t *testing.T) {
 			refusal(400, "jwt-missing-role-claims", `JWT claim does not contain "x-hasura-allowed-roles"`),
 		},
 		{
+			"map without anything", with(object{"claims_map": mapped}), object{}, nil, auth.Session{},
+			refusal(400, "jwt-missing-role-claims", `JWT claim does not contain "x-hasura-allowed-roles"`),
+		},
+		{
+			"map of a claim that is null", with(object{"claims_map": mapped}),
+			object{"roles": []string{"user"}, "user": object{"id": nil, "roles": []string{"user"}}},
+			nil,
+			auth.Session{},
+			claim("x-hasura-* claims: parsing Text failed, expected String, but encountered Null"),
+		},
+		{
 			"map with constants, defaults and registered claims",
 			with(object{"claims_map": object{
 				"x-hasura-allowed-roles": []string{"user"}, "x-hasura-default-role": object{"path": "$.role", "default": "user"},

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"maps"
 	"math"
 	"net/http"
 	"slices"
@@ -85,25 +86,39 @@ func (c *claimsSource) object(v any) (map[string]any, string) {
 	return object, ""
 }
 
-// mapped collects the session variables by claims_map.
+// mapped collects the session variables by claims_map. The roles are looked for before the rest.
 func (c *claimsSource) mapped(claims map[string]any) (map[string]any, *Error) {
 	vars := make(map[string]any, len(c.claimsMap))
-	for name, mapping := range c.claimsMap {
-		value := mapping.constant
-		if mapping.hasPath {
-			var ok bool
-			if value, ok = mapping.path.find(claims); !ok {
-				value = mapping.fallback
-			}
+	for _, name := range []string{allowedRolesClaim, defaultRoleClaim} {
+		value, ok := c.claimsMap[name].find(claims)
+		if !ok {
+			return nil, missingRoles(name)
 		}
-		if value == nil && name != allowedRolesClaim && name != defaultRoleClaim {
+		vars[name] = value
+	}
+	for _, name := range slices.Sorted(maps.Keys(c.claimsMap)) { // sorted: of several faults always the same is told
+		value, ok := c.claimsMap[name].find(claims)
+		if !ok {
 			return nil, refuse(http.StatusBadRequest, codeInvalidClaims, `JWT claim from claims_map, "`+name+`" not found`)
 		}
-		if value != nil {
-			vars[name] = value
-		}
+		vars[name] = value
 	}
 	return vars, nil
+}
+
+// find returns the value that a mapping stands for. A claim that is null is there.
+func (m claimMapping) find(claims map[string]any) (any, bool) {
+	if !m.hasPath {
+		return m.constant, true
+	}
+	if value, ok := m.path.find(claims); ok {
+		return value, true
+	}
+	return m.fallback, m.fallback != nil
+}
+
+func missingRoles(name string) *Error {
+	return refuse(http.StatusBadRequest, codeMissingRoles, `JWT claim does not contain "`+name+`"`)
 }
 
 // session makes a session of the variables of a token: the requested role when it is allowed, the default role
@@ -114,7 +129,7 @@ func session(vars map[string]any, requestedRole string, expires time.Time) (Sess
 	}
 	for _, name := range []string{allowedRolesClaim, defaultRoleClaim} {
 		if _, ok := vars[name]; !ok {
-			return Session{}, refuse(http.StatusBadRequest, codeMissingRoles, `JWT claim does not contain "`+name+`"`)
+			return Session{}, missingRoles(name)
 		}
 	}
 	allowed, fault := roleList(vars[allowedRolesClaim])
