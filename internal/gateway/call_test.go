@@ -43,6 +43,7 @@ func TestHeaders(t *testing.T) {
 		"X-Hasura-Role": "user", "X-Hasura-User-Id": "7", "X-Both": "client", "Authorization": "Bearer b", "Cookie": "c=1",
 		"User-Agent": "browser", "Origin": "http://page", "Accept": "x/y", "Content-Type": "application/graphql",
 		"X-Request-Id": "req-1", "Dnt": "1", "X-B3-Traceid": "463ac35c9f6413ad48485a3953bb6124", "X-B3-Spanid": "a2fb4a1d1a96d312",
+		"X-Forwarded-Host": "elsewhere",
 	}
 	fixed := map[string]string{
 		"Content-Type": "application/json", "User-Agent": "hasura-graphql-engine/v9", "X-Shop-Key": "s3", "X-Zone": "eu-west",
@@ -328,6 +329,10 @@ func TestSetCookie(t *testing.T) {
 	url := handlerServer(t, func(w http.ResponseWriter, r *http.Request, payload string) {
 		w.Header().Add("Set-Cookie", "a=1; Path=/")
 		w.Header().Add("Set-Cookie", "odd")
+		if strings.Contains(payload, "second") {
+			answer(400, `{"message":"no"}`)(w, r, payload)
+			return
+		}
 		answer(200, "1")(w, r, payload)
 	})
 	for _, c := range []struct {
@@ -345,5 +350,13 @@ func TestSetCookie(t *testing.T) {
 			strings.Contains(w.Body.String(), "errors") {
 			t.Errorf("%s: %s (-want +got):\n%s", c.name, w.Body, diff)
 		}
+	}
+	md := one(url, func(d *metadata.ActionDefinition) { d.Type = metadata.Mutation })
+	second := md.Actions[0]
+	second.Name = "second"
+	md.Actions = append(md.Actions, second)
+	w := send(t, newEngine(t, Options{}, md), request{body: `{"query":"mutation { a second }"}`})
+	if cookies := w.Header()["Set-Cookie"]; cookies != nil || !strings.Contains(w.Body.String(), `"no"`) {
+		t.Errorf("an error has the cookies %q: %s", cookies, w.Body)
 	}
 }

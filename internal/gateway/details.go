@@ -107,8 +107,8 @@ func (d *callDetails) append(dst []byte, cause string, bodyIsJSON bool) []byte {
 	dst = append(dst, `,"body":`...)
 	if bodyIsJSON {
 		dst = append(dst, action.Trim(action.Text(d.body))...)
-	} else {
-		dst = action.AppendString(dst, action.Text(d.body))
+	} else { // as the handler sent it, whatever a transform made of it
+		dst = action.AppendString(dst, action.Text(d.response.Body))
 	}
 	dst = append(dst, `,"headers":[`...)
 	first := true

@@ -138,11 +138,13 @@ func (x *exchange) run(w http.ResponseWriter, r *http.Request) (failed *action.E
 
 // one answers a single request of the body.
 func (x *exchange) one(text string) *action.Error {
+	cookies := len(x.cookies)
 	req, err := readRequest(text)
 	if err == nil {
 		err = x.answer(&req)
 	}
 	if err != nil {
+		x.cookies = x.cookies[:cookies] // those of the fields before go with their data
 		x.out = err.AppendGraphQL(x.out, x.internals())
 	}
 	return err

@@ -171,6 +171,22 @@ func TestResponseTransform(t *testing.T) {
 	}
 }
 
+// TestInternalOfTransformedResponse holds that details show what the handler sent where a transform leaves no JSON.
+func TestInternalOfTransformedResponse(t *testing.T) {
+	t.Parallel()
+	url := handlerServer(t, answer(200, `{"k":"v"}`))
+	for _, body := range []string{`{"action":"remove"}`, `{"action":"x_www_form_urlencoded","form_template":{"a":"b"}}`} {
+		e := newEngine(t, Options{}, one(url, func(d *metadata.ActionDefinition) {
+			d.ResponseTransform = json.RawMessage(`{"version":2,"body":` + body + `}`)
+		}))
+		got := query(t, e, "", "{ a }", "")
+		if !strings.Contains(got, `"message":"not a valid json response from webhook"`) ||
+			!strings.Contains(got, `"body":"{\"k\":\"v\"}"`) {
+			t.Errorf("%s: got %s", body, got)
+		}
+	}
+}
+
 // TestInconsistent holds that what cannot be served is reported and absent, and that the rest is served.
 func TestInconsistent(t *testing.T) {
 	t.Parallel()
