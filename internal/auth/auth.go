@@ -78,6 +78,8 @@ type Request struct {
 	// more than once. The strings need to be valid during [Authenticator.Authenticate] only: what a session keeps is
 	// copied.
 	Headers iter.Seq2[string, string]
+	// Host is the header of that name, which net/http keeps apart. Only the webhook in POST mode is told; it may be empty.
+	Host string
 	// Body is the GraphQL request as the client sent it, JSON. Only the webhook in POST mode reads it; it may be nil.
 	Body json.RawMessage
 }

@@ -90,7 +90,11 @@ func (v *hookVerifier) request(ctx context.Context, r Request) (*http.Request, e
 		}
 		return request, nil
 	}
-	payload := map[string]any{"headers": maps.Collect(r.Headers)}
+	headers := maps.Collect(r.Headers)
+	if r.Host != "" {
+		headers["Host"] = r.Host
+	}
+	payload := map[string]any{"headers": headers}
 	if !v.hook.OmitRequest {
 		payload["request"] = nil
 		if json.Valid(r.Body) {

@@ -131,11 +131,11 @@ func TestHookPost(t *testing.T) {
 		body string
 		want string
 	}{
-		{"request", false, query, `{"headers":{"Authorization":"Bearer x","Content-Type":"text/plain"},"request":` + query + `}`},
-		{"batch", false, "[" + query + "]", `{"headers":{"Authorization":"Bearer x","Content-Type":"text/plain"},"request":[` + query + `]}`},
-		{"no request", false, "", `{"headers":{"Authorization":"Bearer x","Content-Type":"text/plain"},"request":null}`},
-		{"broken request", false, `{"`, `{"headers":{"Authorization":"Bearer x","Content-Type":"text/plain"},"request":null}`},
-		{"left out", true, query, `{"headers":{"Authorization":"Bearer x","Content-Type":"text/plain"}}`},
+		{"request", false, query, `{"headers":{"Authorization":"Bearer x","Content-Type":"text/plain","Host":"shop"},"request":` + query + `}`},
+		{"batch", false, "[" + query + "]", `{"headers":{"Authorization":"Bearer x","Content-Type":"text/plain","Host":"shop"},"request":[` + query + `]}`},
+		{"no request", false, "", `{"headers":{"Authorization":"Bearer x","Content-Type":"text/plain","Host":"shop"},"request":null}`},
+		{"broken request", false, `{"`, `{"headers":{"Authorization":"Bearer x","Content-Type":"text/plain","Host":"shop"},"request":null}`},
+		{"left out", true, query, `{"headers":{"Authorization":"Bearer x","Content-Type":"text/plain","Host":"shop"}}`},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -144,7 +144,7 @@ func TestHookPost(t *testing.T) {
 			c := hookConfig(url)
 			c.Hook.Post, c.Hook.OmitRequest = true, tt.omit
 			request := headers("Authorization", "Bearer x", "Content-Type", "text/plain")
-			request.Body = json.RawMessage(tt.body)
+			request.Host, request.Body = "shop", json.RawMessage(tt.body)
 			if _, err := newAt(t, c, epoch).Authenticate(t.Context(), request); err != nil {
 				t.Fatal(err)
 			}

@@ -101,7 +101,7 @@ func (x *exchange) run(w http.ResponseWriter, r *http.Request) (failed *action.E
 		return err
 	}
 	session, refused := e.opt.Auth.Authenticate(x.ctx,
-		auth.Request{Headers: auth.HTTPHeaders(x.header), Body: x.body})
+		auth.Request{Headers: auth.HTTPHeaders(x.header), Host: x.host, Body: x.body})
 	if refused != nil {
 		err := authError(refused)
 		x.out = err.AppendGraphQL(x.out, false)

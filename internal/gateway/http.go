@@ -169,7 +169,8 @@ type configAnswer struct {
 
 // adminOnly refuses everybody else.
 func (e *Engine) adminOnly(w http.ResponseWriter, r *http.Request) bool {
-	session, refused := e.opt.Auth.Authenticate(r.Context(), auth.Request{Headers: auth.HTTPHeaders(r.Header)})
+	session, refused := e.opt.Auth.Authenticate(r.Context(),
+		auth.Request{Headers: auth.HTTPHeaders(r.Header), Host: r.Host})
 	switch {
 	case refused != nil:
 		e.fail(w, authError(refused))
