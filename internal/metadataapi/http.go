@@ -50,7 +50,8 @@ func (a *API) serve(w http.ResponseWriter, r *http.Request) (name string, answer
 			Status: http.StatusNotFound, Code: action.CodeNotFound, Message: "resource does not exist",
 		}
 	}
-	session, denied := a.opt.Auth.Authenticate(r.Context(), auth.Request{Headers: auth.HTTPHeaders(r.Header), Host: r.Host})
+	session, denied := a.opt.Auth.Authenticate(r.Context(),
+		auth.Request{Headers: auth.HTTPHeaders(r.Header), Host: r.Host})
 	switch {
 	case denied != nil:
 		return "", nil, &action.Error{
