@@ -169,11 +169,11 @@ func expiry(h http.Header, now time.Time) time.Time {
 	return time.Time{}
 }
 
-// maxAge reads the max-age of a Cache-Control header.
+// maxAge reads the max-age or s-maxage of a Cache-Control header, whichever comes first.
 func maxAge(control string) (time.Duration, bool) {
 	for directive := range strings.SplitSeq(control, ",") {
 		name, value, _ := strings.Cut(strings.TrimSpace(directive), "=")
-		if strings.EqualFold(name, "max-age") {
+		if strings.EqualFold(name, "max-age") || strings.EqualFold(name, "s-maxage") {
 			seconds, err := strconv.ParseInt(strings.Trim(value, `"`), 10, 32)
 			return time.Duration(max(seconds, 0)) * time.Second, err == nil
 		}

@@ -145,6 +145,7 @@ func TestJWKSExpiry(t *testing.T) {
 		{"no header: for ever", nil, 1000 * time.Hour, false},
 		{"max-age not over", []string{"Cache-Control", "public, max-age=60"}, 59 * time.Second, false},
 		{"max-age over", []string{"Cache-Control", "public, Max-Age=60"}, 60 * time.Second, true},
+		{"s-maxage over", []string{"Cache-Control", "public, s-maxage=60, max-age=600"}, 60 * time.Second, true},
 		{"max-age before Expires", []string{"Cache-Control", "max-age=60", "Expires", at(time.Hour)}, time.Minute, true},
 		{"Expires not over", []string{"Expires", at(time.Minute)}, 59 * time.Second, false},
 		{"Expires over", []string{"Expires", at(time.Minute)}, time.Minute, true},
