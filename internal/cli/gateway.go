@@ -172,11 +172,13 @@ func (o *gatewayOptions) store(s *engineSettings, log *slog.Logger) (open openSt
 
 const metadataDirHint = "name a project or its metadata with --metadata-dir or HASURA_GRAPHQL_METADATA_DIR"
 
-// metadataFolder finds the metadata in dir, a project or the metadata itself.
+// metadataFolder finds the metadata in dir: a project of nself or of the Hasura CLI, or the metadata itself.
 func metadataFolder(dir string) (string, error) {
-	inProject := filepath.Join(dir, filepath.FromSlash(metadata.Folder))
-	if info, err := os.Stat(inProject); err == nil && info.IsDir() {
-		return inProject, nil
+	for _, folder := range []string{metadata.Folder, "metadata"} {
+		inProject := filepath.Join(dir, filepath.FromSlash(folder))
+		if info, err := os.Stat(inProject); err == nil && info.IsDir() {
+			return inProject, nil
+		}
 	}
 	info, err := os.Stat(dir)
 	switch {

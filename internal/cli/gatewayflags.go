@@ -26,7 +26,7 @@ func hasuraFlags() []hasuraFlag {
 		{"server-host", "SERVER_HOST", "host", "Listen on this address; * is every one (default *)", ""},
 		{"database-url", "DATABASE_URL", "url", "Database of the source default, and of the metadata unless told otherwise", ""},
 		{"metadata-database-url", "METADATA_DATABASE_URL", "url", "Database of the metadata and of asynchronous actions", ""},
-		{"metadata-dir", "METADATA_DIR", "dir", "Serve the metadata in this folder, a project's or Hasura's own; follow its changes", ""},
+		{"metadata-dir", "METADATA_DIR", "dir", "Serve the metadata in this folder, or in a project of nself or the Hasura CLI; follow its changes", ""},
 		{"retries", "NO_OF_RETRIES", "number", "Try to reach the database so often more (default 1)", ""},
 		{"schema-sync-poll-interval", "SCHEMA_SYNC_POLL_INTERVAL", "ms", "Look for metadata that others change (default 1000)", ""},
 
