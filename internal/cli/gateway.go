@@ -77,7 +77,9 @@ func runGateway(ctx context.Context, opts *gatewayOptions) error {
 	if err := errors.Join(err, addressErr); err != nil {
 		return err
 	}
-	log := slog.New(jsonlog.New(opts.IO.Out, settings.LogLevel))
+	lines := jsonlog.NewBatch(opts.IO.Out)
+	defer func() { _ = lines.Flush() }()
+	log := slog.New(jsonlog.New(lines, settings.LogLevel))
 	open, kept, err := opts.store(settings, log)
 	if err != nil {
 		return err

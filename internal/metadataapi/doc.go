@@ -171,6 +171,7 @@ func (a *API) refresh(ctx context.Context, force bool) error {
 func (a *API) swap(s *state) {
 	a.current.Store(s)
 	a.opt.Engine.Swap(s.staged)
+	pace(len(s.md.Actions))
 	if len(s.md.Actions) >= manyActions {
 		go debug.FreeOSMemory() // the last version's, and what reading this one took
 	}

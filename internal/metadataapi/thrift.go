@@ -1,6 +1,7 @@
 package metadataapi
 
 import (
+	"os"
 	"runtime/debug"
 	"runtime/metrics"
 )
@@ -13,7 +14,21 @@ const (
 	// thousand actions fit in. thriftyFactor lets it grow with what is there already.
 	thriftyMemory = 220 << 20
 	thriftyFactor = 2
+	// smallGCPercent lets a heap that is small anyway grow to three times what is live, not twice, before it is collected:
+	// a few megabytes more for some hundredths less of a busy gateway's time.
+	smallGCPercent, usualGCPercent = 200, 100
 )
+
+// pace sets how often memory is collected, by the number of actions, unless GOGC says it.
+func pace(actions int) {
+	switch {
+	case os.Getenv("GOGC") != "":
+	case actions < manyActions:
+		debug.SetGCPercent(smallGCPercent)
+	default:
+		debug.SetGCPercent(usualGCPercent)
+	}
+}
 
 // thrifty keeps memory small at the price of some time, until undo is called. It is for one caller at a time.
 func thrifty() (undo func()) {

@@ -50,7 +50,7 @@ func (b *bench) gateway() error {
 		}
 		servers = append(servers, s)
 	}
-	loads, err := compare(servers, 5)
+	loads, err := compare(servers, 9)
 	if err != nil {
 		return err
 	}

@@ -1,0 +1,66 @@
+package jsonlog_test
+
+import (
+	"io"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/nself-org/nself/internal/jsonlog"
+)
+
+// writes keeps what was written, each call apart.
+type writes struct {
+	mu    sync.Mutex
+	texts []string
+}
+
+func (w *writes) Write(p []byte) (int, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.texts = append(w.texts, string(p))
+	return len(p), nil
+}
+
+func (w *writes) so() []string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return slices.Clone(w.texts)
+}
+
+func TestBatch(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := &writes{}
+		b := jsonlog.NewBatch(w)
+		write := func(text string) {
+			if _, err := io.WriteString(b, text); err != nil {
+				t.Error(err)
+			}
+		}
+		want := func(texts ...string) {
+			t.Helper()
+			if got := w.so(); !slices.Equal(got, texts) {
+				t.Errorf("written: %.80q, want %.80q", got, texts)
+			}
+		}
+		write("a\n")
+		write("b\n")
+		want()
+		time.Sleep(time.Second) // of the bubble's own clock
+		synctest.Wait()
+		want("a\nb\n")
+		much := strings.Repeat("x", 40<<10)
+		write(much)
+		want("a\nb\n", much)
+		write("c\n")
+		if err := b.Flush(); err != nil {
+			t.Error(err)
+		}
+		time.Sleep(time.Second)
+		want("a\nb\n", much, "c\n")
+	})
+}
