@@ -1,10 +1,7 @@
 package codegen
 
 import (
-	"bytes"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"fmt"
 	"os"
 	"os/exec"
@@ -14,9 +11,9 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/gofrs/flock"
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/nself-org/nself/internal/testneeds"
 	"github.com/nself-org/nself/templates"
 )
 
@@ -58,63 +55,6 @@ func generateTS(t *testing.T, sdl string) map[string][]byte {
 	return files
 }
 
-// nodeModules installs the packages of the template into a folder that is kept for the next run.
-func nodeModules(t *testing.T) string {
-	t.Helper()
-	missing := func(format string, args ...any) {
-		t.Helper()
-		if os.Getenv("CI") != "" {
-			t.Fatalf(format, args...)
-		}
-		t.Skipf(format, args...)
-	}
-	if _, err := exec.LookPath("npm"); err != nil {
-		missing("npm is not installed")
-	}
-	var sum bytes.Buffer
-	files := map[string][]byte{}
-	for _, name := range []string{".npmrc", "package-lock.json", "package.json"} {
-		data, err := templates.FS.ReadFile("nestjs/" + name)
-		if err != nil {
-			t.Fatal(err)
-		}
-		files[name] = data
-		sum.Write(data)
-	}
-	cache, err := os.UserCacheDir()
-	if err != nil {
-		t.Fatal(err)
-	}
-	hash := sha256.Sum256(sum.Bytes())
-	dir := filepath.Join(cache, "nself-test", "nestjs-"+hex.EncodeToString(hash[:8]))
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		t.Fatal(err)
-	}
-	lock := flock.New(dir + ".lock") // tests of several packages ask at once
-	if err := lock.Lock(); err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = lock.Unlock() }()
-	installed := filepath.Join(dir, "installed")
-	if _, err := os.Stat(installed); err == nil {
-		return filepath.Join(dir, "node_modules")
-	}
-	for name, data := range files {
-		if err := os.WriteFile(filepath.Join(dir, name), data, 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	cmd := exec.CommandContext(context.Background(), "npm", "ci", "--prefer-offline", "--no-audit", "--no-fund")
-	cmd.Dir = dir
-	if out, err := cmd.CombinedOutput(); err != nil {
-		missing("npm ci: %v\n%s", err, out)
-	}
-	if err := os.WriteFile(installed, nil, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	return filepath.Join(dir, "node_modules")
-}
-
 // Every shape is compiled with the template's own options, together with the modules of the template that it imports;
 // its classes are loaded, its stubs called and held against the template's format.
 func TestTSShapesCompile(t *testing.T) {
@@ -122,7 +62,7 @@ func TestTSShapesCompile(t *testing.T) {
 	if testing.Short() {
 		t.Skip("it installs packages")
 	}
-	modules := nodeModules(t)
+	modules := testneeds.NodeModules(t)
 	dir := t.TempDir()
 	write := func(name string, data []byte) {
 		p := filepath.Join(dir, filepath.FromSlash(name))

@@ -12,6 +12,7 @@ import (
 
 	goredis "github.com/redis/go-redis/v9"
 
+	"github.com/nself-org/nself/internal/testneeds"
 	"github.com/nself-org/nself/internal/testports"
 )
 
@@ -35,12 +36,7 @@ func TestRedis(t *testing.T) {
 // TestRedisCommand runs the container's command with a real server: it must take any password, and demand it.
 func TestRedisCommand(t *testing.T) {
 	t.Parallel()
-	if _, err := exec.LookPath("redis-server"); err != nil {
-		if os.Getenv("CI") != "" {
-			t.Fatal(err)
-		}
-		t.Skip(err)
-	}
+	testneeds.Program(t, "redis-server")
 	for name, password := range map[string]string{"none": "", "hostile": `a\b "c" $HOME 'd' #e`} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -16,6 +16,7 @@ import (
 
 	"github.com/nself-org/nself/internal/env"
 	"github.com/nself-org/nself/internal/ports"
+	"github.com/nself-org/nself/internal/testneeds"
 	"github.com/nself-org/nself/internal/testports"
 )
 
@@ -355,10 +356,7 @@ func TestProjectFiles(t *testing.T) {
 
 func TestGit(t *testing.T) {
 	t.Parallel()
-	git, err := exec.LookPath("git")
-	if err != nil {
-		t.Skip("git is not on PATH")
-	}
+	git := testneeds.Program(t, "git")
 	in := project(t, nil)
 	in.Environ = append(machine(t, nil), "PATH="+filepath.Dir(git), "HOME="+t.TempDir(), "GIT_CONFIG_NOSYSTEM=1")
 	run := func(args ...string) {

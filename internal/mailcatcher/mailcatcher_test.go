@@ -21,6 +21,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	gomail "github.com/wneessen/go-mail"
+
+	"github.com/nself-org/nself/internal/testneeds"
 )
 
 // catcher is a running server.
@@ -219,10 +221,7 @@ func TestGoMail(t *testing.T) {
 
 func TestPythonSMTPLib(t *testing.T) {
 	t.Parallel()
-	python, err := exec.LookPath("python3")
-	if err != nil {
-		t.Skip("python3 is not on PATH")
-	}
+	python := testneeds.Program(t, "python3")
 	c := startCatcher(t, Options{})
 	script := `
 import smtplib, sys

@@ -17,6 +17,7 @@ import (
 
 	"github.com/nself-org/nself/internal/errdefs"
 	"github.com/nself-org/nself/internal/stack"
+	"github.com/nself-org/nself/internal/testneeds"
 )
 
 // TestQuick holds the times that a person waits. They are for an idle machine: the limits are checked where NSELF_TIMES
@@ -395,7 +396,7 @@ func TestExecRedis(t *testing.T) {
 	p := newProject(t)
 	p.mustUp(t, stack.Redis)
 	if s := p.state(t, stack.Redis); s.PID == 0 {
-		t.Skip("redis-server is not installed")
+		testneeds.Missing(t, "redis-server is not installed")
 	}
 	redis := func(args ...string) string {
 		t.Helper()

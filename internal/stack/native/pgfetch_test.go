@@ -16,14 +16,13 @@ import (
 
 	"github.com/nself-org/nself/internal/errdefs"
 	"github.com/nself-org/nself/internal/stack"
+	"github.com/nself-org/nself/internal/testneeds"
 )
 
 // binariesJar packs programs as the Maven repository has them: a tar.xz inside a zip.
 func binariesJar(t *testing.T) []byte {
 	t.Helper()
-	if _, err := exec.LookPath("xz"); err != nil {
-		t.Skip("xz is not installed")
-	}
+	testneeds.Program(t, "xz")
 	dir := t.TempDir()
 	if err := os.MkdirAll(filepath.Join(dir, "bin"), 0o755); err != nil {
 		t.Fatal(err)

@@ -9,15 +9,14 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/nself-org/nself/internal/testneeds"
 )
 
 // standbyProcess starts one of the programs in waiting in dir.
 func standbyProcess(t *testing.T, dir, program string, args ...string) (orders io.WriteCloser, answers *os.File, wait func() string) {
 	t.Helper()
-	path, err := exec.LookPath(program)
-	if err != nil {
-		t.Skipf("%s is not installed", program)
-	}
+	path := testneeds.Program(t, program)
 	read, write, err := os.Pipe()
 	if err != nil {
 		t.Fatal(err)
@@ -147,14 +146,7 @@ EARLY = set(sys.modules)
 // TestCompilerInWaiting builds with a stand-in for the compiler's package, whose faults follow the source.
 func TestCompilerInWaiting(t *testing.T) {
 	t.Parallel()
-	modules := filepath.Join("..", "..", "..", "templates", "nestjs", "node_modules")
-	if _, err := os.Stat(filepath.Join(modules, "typescript")); err != nil {
-		t.Skip("templates/nestjs is not installed: make templates-nestjs")
-	}
-	abs, err := filepath.Abs(modules)
-	if err != nil {
-		t.Fatal(err)
-	}
+	abs := testneeds.NodeModules(t)
 	dir := t.TempDir()
 	writeFiles(t, dir, map[string]string{
 		"package.json":  `{}`,

@@ -1,0 +1,28 @@
+// Package testneeds says what a test does where something that it needs is missing: it skips on a developer's machine and
+// fails in continuous integration, which has to bring everything.
+package testneeds
+
+import (
+	"os"
+	"os/exec"
+	"testing"
+)
+
+// Missing ends the test: what it needs is not there.
+func Missing(t testing.TB, format string, args ...any) {
+	t.Helper()
+	if os.Getenv("CI") != "" {
+		t.Fatalf(format, args...)
+	}
+	t.Skipf(format, args...)
+}
+
+// Program returns the path of a program, or ends the test.
+func Program(t testing.TB, name string) string {
+	t.Helper()
+	path, err := exec.LookPath(name)
+	if err != nil {
+		Missing(t, "%s is not installed", name)
+	}
+	return path
+}
