@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"sync"
+	"syscall"
 	"testing"
 
 	"github.com/gofrs/flock"
@@ -53,14 +54,21 @@ func Free(n int) ([]int, error) {
 			continue // another process has it
 		}
 		mine[port] = lock // kept when somebody listens there: it is of no use to anybody
-		if l, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port))); err == nil {
+		if unused(port) {
 			ports = append(ports, port)
-			if err := l.Close(); err != nil {
-				return nil, err
-			}
 		}
 	}
 	return nil, errors.New("no port is free")
+}
+
+// unused says that nothing listens on the port. It asks by a connection: a listener of its own would stay open after its
+// end for as long as a child process that is just being started holds a copy of it.
+func unused(port int) bool {
+	conn, err := net.Dial("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
+	if err == nil {
+		_ = conn.Close()
+	}
+	return errors.Is(err, syscall.ECONNREFUSED)
 }
 
 // Port is one of [Free].
