@@ -45,8 +45,8 @@ test: ## Unit tests with the race detector, then journeys on the built program w
 
 .PHONY: test-docker
 test-docker: ## The docker driver and its journeys, on an engine with the images of scripts/images
-	NSELF_TEST_DOCKER=1 $(GO) test -count 1 -timeout 15m -parallel 4 ./internal/stack/docker
-	NSELF_TEST_DOCKER=1 $(GO) test -count 1 -timeout 15m -parallel 4 -run 'TestDocker' ./e2e
+	CI=true $(GO) test -count 1 -timeout 15m -parallel 4 ./internal/stack/docker
+	CI=true $(GO) test -count 1 -timeout 15m -parallel 4 -run 'TestDocker' ./e2e
 
 .PHONY: e2e
 e2e: ## Only the journeys on the built program

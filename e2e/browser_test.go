@@ -6,20 +6,20 @@ import (
 	"log/slog"
 	"net"
 	"net/smtp"
-	"os"
 	"os/exec"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/nself-org/nself/internal/mailcatcher"
+	"github.com/nself-org/nself/internal/testneeds"
 )
 
 // TestMailPageInABrowser looks at the mail page as a person does: in Chromium. The page lists mails, newest first, shows the
 // newest one's text, and a mail's markup cannot become part of the page.
 func TestMailPageInABrowser(t *testing.T) {
 	t.Parallel()
-	requireChromium(t)
+	testneeds.Program(t, "chromium")
 	smtpListener, page := listen(t), listen(t)
 	server, err := mailcatcher.New(mailcatcher.Options{Dir: t.TempDir(), Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
@@ -58,17 +58,6 @@ func listen(t *testing.T) net.Listener {
 		t.Fatal(err)
 	}
 	return l
-}
-
-func requireChromium(t *testing.T) {
-	t.Helper()
-	if onPath("chromium") {
-		return
-	}
-	if os.Getenv("CI") != "" {
-		t.Fatal("chromium is not installed")
-	}
-	t.Skip("chromium is not installed")
 }
 
 // browse opens a page in headless Chromium, lets its scripts run, and returns the document that a person would see.

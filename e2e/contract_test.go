@@ -22,6 +22,7 @@ import (
 
 	"github.com/nself-org/nself/internal/metadata"
 	"github.com/nself-org/nself/internal/scaffold"
+	"github.com/nself-org/nself/internal/testneeds"
 )
 
 // contractCase is a request to a function service, and the answer that every runtime gives.
@@ -59,12 +60,7 @@ func TestContract(t *testing.T) {
 	requireServers(t)
 	for _, rt := range []struct{ name, program string }{{"golang", "go"}, {"nestjs", "npm"}, {"python", "python3"}} {
 		t.Run(rt.name, func(t *testing.T) {
-			if !onPath(rt.program) {
-				if os.Getenv("CI") != "" {
-					t.Fatalf("%s is not installed", rt.program)
-				}
-				t.Skipf("%s is not installed", rt.program)
-			}
+			testneeds.Program(t, rt.program)
 			c := startContract(t, rt.name)
 			for _, name := range scaffold.DocumentedNames() {
 				t.Run(name, func(t *testing.T) {

@@ -11,14 +11,14 @@ import (
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/nself-org/nself/internal/testneeds"
 )
 
-// requireDocker skips a test where no engine has the images that scripts/images/build.sh makes, and fails it when
-// NSELF_TEST_DOCKER asks for it. It adds the program for containers to the built ones.
+// requireDocker needs an engine that has the images of scripts/images/build.sh; NSELF_TEST_DOCKER=0 leaves the test out. It adds the program for containers to the built ones.
 func requireDocker(t *testing.T) {
 	t.Helper()
-	asked := os.Getenv("NSELF_TEST_DOCKER")
-	if asked == "0" {
+	if os.Getenv("NSELF_TEST_DOCKER") == "0" {
 		t.Skip("NSELF_TEST_DOCKER=0")
 	}
 	for _, image := range []string{"postgres", "redis", "golang", "node", "python", "gateway"} {
@@ -26,10 +26,7 @@ func requireDocker(t *testing.T) {
 		if err == nil {
 			continue
 		}
-		if asked != "" {
-			t.Fatalf("docker image inspect nself-test/%s: %v\n%s", image, err, out)
-		}
-		t.Skipf("no Docker engine with the images of scripts/images: %s", strings.TrimSpace(string(out)))
+		testneeds.Missing(t, "no Docker engine with the images of scripts/images: docker image inspect nself-test/%s: %v\n%s", image, err, out)
 	}
 	if err := buildContainerProgram(); err != nil {
 		t.Fatal(err)

@@ -208,7 +208,7 @@ func TestRefusedUnread(t *testing.T) {
 	url := rawHandler(t, func(c net.Conn) {
 		_, _ = io.WriteString(c, "HTTP/1.1 413 Too Large\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}")
 		_ = c.(*net.TCPConn).CloseWrite()
-		_, _ = io.CopyN(io.Discard, c, 1<<20) // or the system would throw the answer away with the rest of the request
+		_, _ = io.Copy(io.Discard, c) // or the system would throw the answer away with the rest of the request
 	})
 	client := NewClient(Options{})
 	target, err := client.Target(url)
@@ -217,7 +217,7 @@ func TestRefusedUnread(t *testing.T) {
 	}
 	resp, err := client.Do(t.Context(), &Request{Target: target, Body: make([]byte, 8<<20), Timeout: patience})
 	if err != nil {
-		t.Skipf("the system has thrown the answer away: %v", err)
+		t.Fatal(err)
 	}
 	defer resp.Release()
 	if resp.Status != http.StatusRequestEntityTooLarge {

@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"io"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"os"
@@ -148,15 +150,21 @@ func TestServiceRefusesToStart(t *testing.T) {
 	}
 }
 
+// freePort returns a port on which nothing listens.
 func freePort(t *testing.T) string {
 	t.Helper()
-	ln, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	for range 1000 {
+		port := strconv.Itoa(15000 + rand.IntN(10000)) // below the ports that systems give to outgoing connections
+		conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", net.JoinHostPort("127.0.0.1", port))
+		if errors.Is(err, syscall.ECONNREFUSED) {
+			return port
+		}
+		if err == nil {
+			_ = conn.Close()
+		}
 	}
-	defer ln.Close()
-	addr, _ := ln.Addr().(*net.TCPAddr)
-	return strconv.Itoa(addr.Port)
+	t.Fatal("no port is free")
+	return ""
 }
 
 func waitFor(t *testing.T, url string, ended <-chan error) {

@@ -24,6 +24,7 @@ import (
 	"github.com/nself-org/nself/internal/metadata"
 	"github.com/nself-org/nself/internal/stack"
 	"github.com/nself-org/nself/internal/stack/docker"
+	"github.com/nself-org/nself/internal/testneeds"
 )
 
 func (p *project) override(t *testing.T, text string) {
@@ -344,7 +345,7 @@ func overTCP(t *testing.T) string {
 		socket = "/var/run/docker.sock"
 	}
 	if _, err := os.Stat(socket); err != nil {
-		t.Skipf("the engine has no socket here: %v", err)
+		testneeds.Missing(t, "the engine has no socket here: %v", err)
 	}
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

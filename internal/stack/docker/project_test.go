@@ -19,6 +19,7 @@ import (
 	"github.com/nself-org/nself/internal/metadata"
 	"github.com/nself-org/nself/internal/stack"
 	"github.com/nself-org/nself/internal/stack/docker"
+	"github.com/nself-org/nself/internal/testneeds"
 	"github.com/nself-org/nself/internal/testports"
 )
 
@@ -39,10 +40,7 @@ func requireEngine(t *testing.T) {
 		if err == nil {
 			continue
 		}
-		if os.Getenv("NSELF_TEST_DOCKER") != "" {
-			t.Fatalf("docker image inspect %s: %v\n%s", image, err, out)
-		}
-		t.Skipf("no Docker engine with the images of scripts/images: %s", strings.TrimSpace(string(out)))
+		testneeds.Missing(t, "no Docker engine with the images of scripts/images: docker image inspect %s: %v\n%s", image, err, out)
 	}
 }
 

@@ -18,6 +18,7 @@ import (
 
 	"github.com/nself-org/nself/internal/stack"
 	"github.com/nself-org/nself/internal/stack/native"
+	"github.com/nself-org/nself/internal/testneeds"
 	"github.com/nself-org/nself/internal/testports"
 )
 
@@ -36,10 +37,7 @@ func requirePrograms(t *testing.T) {
 	t.Helper()
 	matches, _ := filepath.Glob("/usr/lib/postgresql/*/bin/initdb")
 	if _, err := exec.LookPath("initdb"); err != nil && len(matches) == 0 {
-		if os.Getenv("CI") != "" {
-			t.Fatal("PostgreSQL is not installed")
-		}
-		t.Skip("PostgreSQL is not installed")
+		testneeds.Missing(t, "PostgreSQL is not installed")
 	}
 }
 
