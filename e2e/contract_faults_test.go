@@ -298,6 +298,7 @@ func (c *contract) killed(t *testing.T) {
 	id := c.startReport(t, "admin", 2016)
 	c.awaitHeld(t, 1)
 	before := c.service()
+	signal(roots(before), syscall.SIGKILL) // first, or it would replace the others, and what it starts would live on
 	signal(before, syscall.SIGKILL)
 	release()
 	start := time.Now()
