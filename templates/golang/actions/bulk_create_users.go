@@ -8,7 +8,6 @@ import (
 	"strings"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/riverqueue/river"
 
 	"github.com/nself-org/nself/templates/golang/internal/action"
@@ -26,7 +25,7 @@ const (
 // BulkCreateUsersHandler implements the action bulkCreateUsers: it makes accounts without a password, and sends their
 // owners a link to choose one when asked to.
 type BulkCreateUsersHandler struct {
-	db        *pgxpool.Pool
+	db        store.DB
 	users     *users.Store
 	queue     *queue.Queue
 	passwords *password.Hasher

@@ -5,12 +5,11 @@ package actions
 import (
 	"log/slog"
 
-	"github.com/jackc/pgx/v5/pgxpool"
-
 	"github.com/nself-org/nself/templates/golang/internal/cache"
 	"github.com/nself-org/nself/templates/golang/internal/config"
 	"github.com/nself-org/nself/templates/golang/internal/lifecycle"
 	"github.com/nself-org/nself/templates/golang/internal/mail"
+	"github.com/nself-org/nself/templates/golang/internal/store"
 )
 
 // Deps is what handlers may use. A handler's constructor takes what it needs from here; add a field for whatever yours
@@ -20,7 +19,7 @@ type Deps struct {
 	Config config.Config
 	// Env reads further variables of the environment, for what Config does not know.
 	Env   *config.Reader
-	DB    *pgxpool.Pool
+	DB    store.DB
 	Cache *cache.Cache
 	Mail  *mail.Mailer
 	// Parts holds what several handlers share, and takes work that goes on beside the requests, such as a job queue.

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/nself-org/nself/templates/golang/internal/action"
 	"github.com/nself-org/nself/templates/golang/internal/jobs"
@@ -26,7 +25,7 @@ const (
 // GenerateReportHandler implements the action generateReport: it makes a job and answers with its id at once. The job
 // writes the report to the storage; jobStatus tells where.
 type GenerateReportHandler struct {
-	db               *pgxpool.Pool
+	db               store.DB
 	jobs             *jobs.Service
 	storage          storage.Storage
 	unauthorizedRole string

@@ -12,7 +12,6 @@ import (
 	"unicode"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/nself-org/nself/templates/golang/internal/action"
 	"github.com/nself-org/nself/templates/golang/internal/files"
@@ -30,7 +29,7 @@ const (
 // UploadAndProcessFileHandler implements the action uploadAndProcessFile: it stores a file, after a look at its content,
 // and makes a job that processes it.
 type UploadAndProcessFileHandler struct {
-	db               *pgxpool.Pool
+	db               store.DB
 	jobs             *jobs.Service
 	storage          storage.Storage
 	unauthorizedRole string

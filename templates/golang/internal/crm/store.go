@@ -7,9 +7,9 @@ import (
 	"fmt"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/nself-org/nself/templates/golang/internal/config"
+	"github.com/nself-org/nself/templates/golang/internal/store"
 )
 
 // Why there is no integration to use.
@@ -21,12 +21,12 @@ var (
 
 // Store keeps integrations, with their keys encrypted, and what became of contacts. It is safe for concurrent use.
 type Store struct {
-	pool   *pgxpool.Pool
+	pool   store.DB
 	cipher *Cipher // nil: there is no key
 }
 
 // NewStore makes a Store. It reads ENCRYPTION_KEY.
-func NewStore(pool *pgxpool.Pool, env *config.Reader) *Store {
+func NewStore(pool store.DB, env *config.Reader) *Store {
 	c, err := NewCipher(config.Secret(env.Text("ENCRYPTION_KEY", "")))
 	if err != nil {
 		env.Problem("%w", err)

@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/nself-org/nself/templates/golang/internal/action"
 	"github.com/nself-org/nself/templates/golang/internal/config"
@@ -64,7 +63,7 @@ const columns = `id::text, kind, user_id, payload, status, progress, attempts, m
 
 // Service queues jobs and does them. It is safe for concurrent use.
 type Service struct {
-	pool  *pgxpool.Pool // for requests; work has the queue's
+	pool  store.DB // for requests; work has the queue's
 	queue *queue.Queue
 	log   *slog.Logger
 	kinds map[string]Func
@@ -72,7 +71,7 @@ type Service struct {
 
 // Of returns the service's jobs. The pool is for requests about them.
 func Of(
-	parts *lifecycle.Group, cfg config.Config, pool *pgxpool.Pool, env *config.Reader, log *slog.Logger,
+	parts *lifecycle.Group, cfg config.Config, pool store.DB, env *config.Reader, log *slog.Logger,
 ) *Service {
 	return lifecycle.Shared(parts, func() *Service {
 		s := New(pool, queue.Of(parts, cfg, env, log), log)
@@ -82,7 +81,7 @@ func Of(
 }
 
 // New makes a Service on a queue. [Service.Run] must run beside it.
-func New(pool *pgxpool.Pool, q *queue.Queue, log *slog.Logger) *Service {
+func New(pool store.DB, q *queue.Queue, log *slog.Logger) *Service {
 	return &Service{pool: pool, queue: q, log: log, kinds: map[string]Func{}}
 }
 

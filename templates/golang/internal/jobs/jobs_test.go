@@ -23,7 +23,7 @@ const patience = 30 * time.Second
 
 func openPool(t *testing.T) *pgxpool.Pool {
 	t.Helper()
-	pool, err := store.Open(t.Context(), config.Secret(testenv.Database(t)))
+	pool, err := store.OpenPool(t.Context(), config.Secret(testenv.Database(t)), 0)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/riverqueue/river"
 	"github.com/riverqueue/river/riverdriver/riverpgxv5"
 
@@ -59,7 +58,7 @@ type Run struct {
 }
 
 // DB is for what the job reads and writes. It has a connection for each job beside those for the bookkeeping.
-func (r *Run) DB() *pgxpool.Pool { return r.service.queue.Pool }
+func (r *Run) DB() store.DB { return r.service.queue.Pool }
 
 // Decode reads the job's payload into v.
 func (r *Run) Decode(v any) error {

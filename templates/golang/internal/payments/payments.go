@@ -11,7 +11,8 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/nself-org/nself/templates/golang/internal/store"
 )
 
 // ErrKeyReused says that an idempotency key came with another payment before.
@@ -65,10 +66,10 @@ const columns = `id::text, status, coalesce(stripe_payment_intent_id, ''), coale
 	coalesce(message, ''), coalesce(error_code, ''), created_at`
 
 // Store reads and writes payments. It is safe for concurrent use.
-type Store struct{ pool *pgxpool.Pool }
+type Store struct{ pool store.DB }
 
 // NewStore makes a Store.
-func NewStore(pool *pgxpool.Pool) *Store { return &Store{pool: pool} }
+func NewStore(pool store.DB) *Store { return &Store{pool: pool} }
 
 // Begin notes a payment that is about to be made, or returns the one that the customer has begun under the same key. It
 // returns [ErrKeyReused] when that one was of another input.

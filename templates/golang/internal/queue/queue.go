@@ -72,7 +72,7 @@ func Of(parts *lifecycle.Group, cfg config.Config, env *config.Reader, log *slog
 			MaxAttempts: env.Integer("JOB_MAX_ATTEMPTS", 5, 1, 100),
 			Backoff:     time.Duration(env.Integer("JOB_BACKOFF_SECONDS", 1, 1, 3600)) * time.Second,
 		}
-		pool, err := store.OpenSize(context.Background(), cfg.DatabaseURL, 2*opts.Concurrency+ownConns)
+		pool, err := store.OpenPool(context.Background(), cfg.DatabaseURL, 2*opts.Concurrency+ownConns)
 		if err != nil {
 			env.Problem("%w", err)
 		}

@@ -38,7 +38,7 @@ func (g *greeter) Work(_ context.Context, job *river.Job[greeting]) error {
 func TestInsert(t *testing.T) {
 	t.Parallel()
 	proxy := testenv.ProxyPostgres(t, testenv.Database(t))
-	pool, err := store.Open(t.Context(), config.Secret(proxy.URL))
+	pool, err := store.OpenPool(t.Context(), config.Secret(proxy.URL), 0)
 	if err != nil {
 		t.Fatal(err)
 	}

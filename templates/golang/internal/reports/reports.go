@@ -10,7 +10,8 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/nself-org/nself/templates/golang/internal/store"
 )
 
 // progressEvery is how many rows lie between two words about the progress.
@@ -48,7 +49,7 @@ func (r Report) source() (source, error) {
 }
 
 // Count returns how many rows the report has.
-func (r Report) Count(ctx context.Context, db *pgxpool.Pool) (int, error) {
+func (r Report) Count(ctx context.Context, db store.DB) (int, error) {
 	src, err := r.source()
 	if err != nil {
 		return 0, err
@@ -63,7 +64,7 @@ func (r Report) Count(ctx context.Context, db *pgxpool.Pool) (int, error) {
 
 // Write writes the report row by row: a line with the names of the columns, then the rows from the oldest on. progress
 // gets percents; an error of it ends the report.
-func (r Report) Write(ctx context.Context, db *pgxpool.Pool, w io.Writer, progress func(percent int) error) error {
+func (r Report) Write(ctx context.Context, db store.DB, w io.Writer, progress func(percent int) error) error {
 	src, err := r.source()
 	if err != nil {
 		return err

@@ -8,8 +8,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/jackc/pgx/v5/pgxpool"
-
 	"github.com/nself-org/nself/templates/golang/internal/config"
 	"github.com/nself-org/nself/templates/golang/internal/store"
 	"github.com/nself-org/nself/templates/golang/internal/testenv"
@@ -17,7 +15,7 @@ import (
 
 func TestMain(m *testing.M) { os.Exit(testenv.Main(m)) }
 
-func openPool(t *testing.T, sql string) *pgxpool.Pool {
+func openPool(t *testing.T, sql string) store.DB {
 	t.Helper()
 	pool, err := store.Open(t.Context(), config.Secret(testenv.Database(t)))
 	if err != nil {

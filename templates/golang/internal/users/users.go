@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/nself-org/nself/templates/golang/internal/cache"
 	"github.com/nself-org/nself/templates/golang/internal/store"
@@ -45,12 +44,12 @@ type New struct {
 
 // Store reads and writes accounts. It is safe for concurrent use.
 type Store struct {
-	pool  *pgxpool.Pool
+	pool  store.DB
 	cache *cache.Cache
 }
 
 // NewStore makes a Store.
-func NewStore(pool *pgxpool.Pool, c *cache.Cache) *Store { return &Store{pool: pool, cache: c} }
+func NewStore(pool store.DB, c *cache.Cache) *Store { return &Store{pool: pool, cache: c} }
 
 // EmailTaken says whether an account has this address. The answer may be out of date by the time of [Store.Create],
 // which has the last word.
