@@ -1,11 +1,10 @@
 import { type DynamicModule, type MiddlewareConsumer, Module, type NestModule } from '@nestjs/common';
-import { APP_FILTER, APP_GUARD, APP_INTERCEPTOR, APP_PIPE } from '@nestjs/core';
+import { APP_FILTER, APP_GUARD, APP_PIPE } from '@nestjs/core';
 
 import { actions, controllers, providers } from './actions/actions.gen';
 import { CacheService } from './actions/cache.service';
 import { EmailService } from './actions/email.service';
 import { RateLimitService } from './actions/rate-limit.service';
-import { ActionInterceptor } from './common/action.interceptor';
 import { ActionList, ActionRegistry } from './common/action-registry';
 import { ActionsMiddleware } from './common/actions.middleware';
 import { ArgumentsPipe } from './common/arguments.pipe';
@@ -31,12 +30,12 @@ export class AppModule implements NestModule {
         { provide: Config, useValue: config },
         { provide: Logger, useValue: logger },
         { provide: ActionList, useValue: new ActionList(actions, controllers) },
-        { provide: APP_FILTER, useClass: ErrorFilter },
+        { provide: APP_FILTER, useExisting: ErrorFilter },
         { provide: APP_GUARD, useClass: RateLimitGuard },
-        { provide: APP_INTERCEPTOR, useClass: ActionInterceptor },
         { provide: APP_PIPE, useClass: ArgumentsPipe },
         ActionRegistry,
         Database,
+        ErrorFilter,
         Lifecycle,
         RedisClient,
         Tracing,

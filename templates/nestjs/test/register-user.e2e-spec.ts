@@ -1,3 +1,4 @@
+import { ActionRegistry } from '../src/common/action-registry';
 import { type Answer, describeWithServers, hasRedis, secret, TestService } from './environment';
 
 const input = { email: 'test@example.com', password: 'password123', name: 'Test User' };
@@ -124,6 +125,29 @@ describeWithServers('registerUser', () => {
     const { rows } = await service.database.query('SELECT email_verified FROM users');
     expect(rows).toEqual([{ email_verified: true }]);
     expect(service.log).not.toContain(path.split('=')[1]);
+  });
+
+  it('answers in time when the handler does not, and drops what comes later', async () => {
+    const action = service.get(ActionRegistry).find('register-user');
+    if (action === undefined) {
+      throw new Error('register-user is not served');
+    }
+    const usual = action.timeoutMs;
+    action.timeoutMs = 100;
+    await service.database.query('BEGIN');
+    await service.database.query('LOCK TABLE users');
+    const { status, body } = await register(input);
+    expect(status).toBe(500);
+    expect(body).toMatchObject({ message: 'Internal server error', error_code: 'INTERNAL_ERROR' });
+    expect(service.log).toContain('the handler did not answer within 0.1 s');
+    action.timeoutMs = usual;
+    await service.database.query('COMMIT');
+    while (service.mailbox.messages.length === 0) {
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+    const again = await register(input);
+    expect(again).toMatchObject({ status: 200, body: { error_code: 'EMAIL_ALREADY_REGISTERED' } });
+    expect(service.log.match(/"action failed"/g)).toHaveLength(1);
   });
 
   it('does not verify an address after a day', async () => {

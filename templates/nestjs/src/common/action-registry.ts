@@ -1,5 +1,5 @@
 import { Inject, Injectable, Optional, SetMetadata, type Type } from '@nestjs/common';
-import { PATH_METADATA } from '@nestjs/common/constants';
+import { HTTP_CODE_METADATA, PATH_METADATA } from '@nestjs/common/constants';
 
 import type { ActionInfo } from './action-call';
 
@@ -55,6 +55,7 @@ export class ActionRegistry {
             `add a method with @Post('${action.path}') to one with @Controller('actions')`,
         );
       }
+      Reflect.defineMetadata(HTTP_CODE_METADATA, 200, handler); // where Nest would answer a POST with 201
       const own = <T>(key: string): T | undefined => Reflect.getMetadata(key, handler) as T | undefined;
       this.byPath.set(action.path, {
         ...action,

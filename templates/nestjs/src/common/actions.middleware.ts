@@ -1,4 +1,4 @@
-import { createHash, timingSafeEqual } from 'node:crypto';
+import { hash, timingSafeEqual } from 'node:crypto';
 
 import { Injectable, type NestMiddleware } from '@nestjs/common';
 import type { NextFunction, Request, Response } from 'express';
@@ -8,11 +8,13 @@ import { ActionError, Code } from './action-error';
 import { ActionRegistry } from './action-registry';
 import { readEnvelope } from './body';
 import { Config } from './config';
+import { ErrorFilter } from './error.filter';
 import { note } from './request-context';
 import { Session } from './session';
 
 /**
- * Receives every request under /actions/: lets in only who knows the admin secret, finds the action, and reads the body.
+ * Receives every request under /actions/: lets in only who knows the admin secret, finds the action, reads the body, and bounds
+ * the time that the rest takes.
  * A controller gets the arguments as its `@Body()`, and the rest as its `@Call()`.
  */
 @Injectable()
@@ -22,6 +24,7 @@ export class ActionsMiddleware implements NestMiddleware {
   constructor(
     config: Config,
     private readonly actions: ActionRegistry,
+    private readonly errors: ErrorFilter,
   ) {
     this.secret = sha256(config.adminSecret);
   }
@@ -51,7 +54,18 @@ export class ActionsMiddleware implements NestMiddleware {
     note({ role: session.role, user_id: session.userId });
     setCall(request, { action, session, query: envelope.query });
     request.body = envelope.input;
+    this.bound(response, action.timeoutMs);
     next();
+  }
+
+  /** Answers in the handler's place when it takes too long. What it answers after that goes nowhere. */
+  private bound(response: Response, timeoutMs: number): void {
+    const timer = setTimeout(() => {
+      if (!response.headersSent) {
+        this.errors.answer(new Error(`the handler did not answer within ${timeoutMs / 1000} s`), response);
+      }
+    }, timeoutMs);
+    response.once('close', () => clearTimeout(timer));
   }
 
   /** Both sides are hashed first: the comparison then takes the same time whatever the length of what was sent. */
@@ -65,5 +79,5 @@ export class ActionsMiddleware implements NestMiddleware {
 }
 
 function sha256(text: string): Buffer {
-  return createHash('sha256').update(text).digest();
+  return hash('sha256', text, 'buffer');
 }

@@ -57,7 +57,11 @@ export function readText(request: IncomingMessage, maxBytes: number): Promise<st
     });
     request.once('end', () => resolve(Buffer.concat(chunks).toString('utf8')));
     request.once('error', reject);
-    request.once('close', () => reject(new Error('the client left before its request was whole')));
+    request.once('close', () => {
+      if (!request.readableEnded) {
+        reject(new Error('the client left before its request was whole'));
+      }
+    });
   });
 }
 

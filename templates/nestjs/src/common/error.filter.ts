@@ -25,7 +25,14 @@ export class ErrorFilter implements ExceptionFilter {
   constructor(private readonly logger: Logger) {}
 
   catch(error: unknown, host: ArgumentsHost): void {
-    const response = host.switchToHttp().getResponse<Response>();
+    this.answer(error, host.switchToHttp().getResponse());
+  }
+
+  /** Logs an error as far as it is ours, and makes it the answer where there is none yet. */
+  answer(error: unknown, response: Response): void {
+    if (response.writableEnded && isObject(error) && error.code === 'ERR_HTTP_HEADERS_SENT') {
+      return; // the answer of a handler whose time was up
+    }
     const shown = publicError(error);
     if (shown === undefined) {
       this.logger.error('action failed', { error });
@@ -36,6 +43,9 @@ export class ErrorFilter implements ExceptionFilter {
     }
     const answer = shown ?? ActionError.internal();
     note({ error_code: answer.code });
+    if (response.writableEnded) {
+      return; // the caller has its answer
+    }
     if (response.headersSent) {
       response.destroy(); // half an answer is out; the caller must not take it for a whole one
       return;

@@ -27,7 +27,7 @@ export class RequestMiddleware implements NestMiddleware {
     const context: RequestContext = { requestId: valid(given) ? given : randomUUID(), traceId: '', notes: {} };
     const path = request.originalUrl.split('?', 1)[0] ?? '';
     const start = performance.now();
-    response.set({ [header]: context.requestId, 'X-Content-Type-Options': 'nosniff' });
+    response.setHeader(header, context.requestId).setHeader('X-Content-Type-Options', 'nosniff');
     if (this.lifecycle.stopping) {
       response.set('Connection', 'close'); // the caller must not send its next request here
     }
