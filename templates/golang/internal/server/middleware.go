@@ -17,18 +17,6 @@ import (
 
 const requestIDHeader = "X-Request-Id"
 
-// withRequestID keeps the caller's id, so that one id leads through all services, or makes one.
-func (s *Server) withRequestID(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		id := r.Header.Get(requestIDHeader)
-		if !validRequestID(id) {
-			id = rand.Text()
-		}
-		w.Header().Set(requestIDHeader, id)
-		next.ServeHTTP(w, r.WithContext(logging.WithRequestID(r.Context(), id)))
-	})
-}
-
 // validRequestID keeps what a stranger chose from forging log lines or growing them without bound.
 func validRequestID(id string) bool {
 	if id == "" || len(id) > 128 {
@@ -61,13 +49,19 @@ func note(ctx context.Context, attrs ...slog.Attr) {
 	}
 }
 
-// withLog writes one line for each request. It logs the path without the query, which may hold a token.
+// withLog keeps the caller's request id, so that one id leads through all services, or makes one; and it writes one line for
+// each request. It logs the path without the query, which may hold a token.
 func (s *Server) withLog(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		start := time.Now()
+		id := r.Header.Get(requestIDHeader)
+		if !validRequestID(id) {
+			id = rand.Text()
+		}
+		w.Header().Set(requestIDHeader, id)
 		n := &notes{}
 		rec := &recorder{ResponseWriter: w}
-		ctx := context.WithValue(r.Context(), notesKey{}, n)
+		ctx := context.WithValue(logging.WithRequestID(r.Context(), id), notesKey{}, n)
 		next.ServeHTTP(rec, r.WithContext(ctx))
 
 		level := slog.LevelInfo
@@ -77,13 +71,13 @@ func (s *Server) withLog(next http.Handler) http.Handler {
 		if rec.Status() >= http.StatusInternalServerError {
 			level = slog.LevelError
 		}
-		attrs := append([]slog.Attr{
+		attrs := append(make([]slog.Attr, 0, 4+len(n.attrs)),
 			slog.String("method", r.Method),
 			slog.String("path", r.URL.Path),
 			slog.Int("status", rec.Status()),
 			slog.Float64("duration_ms", float64(time.Since(start).Microseconds())/1000),
-		}, n.attrs...)
-		s.opts.Log.LogAttrs(ctx, level, "request", attrs...)
+		)
+		s.opts.Log.LogAttrs(ctx, level, "request", append(attrs, n.attrs...)...)
 	})
 }
 

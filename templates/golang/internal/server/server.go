@@ -96,7 +96,7 @@ func New(opts Options, actions []action.Action) (*Server, error) {
 	if opts.Routes != nil {
 		opts.Routes(mux)
 	}
-	s.handler = s.withRequestID(s.withLog(s.withRecover(mux)))
+	s.handler = s.withLog(s.withRecover(mux))
 	if opts.Wrap != nil {
 		s.handler = opts.Wrap(s.handler)
 	}
