@@ -83,7 +83,7 @@ func (b *bench) startApollo(handler string) (*server, error) {
 	}
 	install := exec.Command(npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--prefer-offline")
 	install.Dir = filepath.Join(b.scripts, "apollo")
-	if _, err := os.Stat(filepath.Join(install.Dir, "node_modules", "@apollo", "server")); err != nil {
+	if _, err := os.Stat(filepath.Join(install.Dir, "node_modules", "pino")); err != nil {
 		if out, err := install.CombinedOutput(); err != nil {
 			return nil, fmt.Errorf("npm ci: %w\n%s", err, out)
 		}
