@@ -41,6 +41,11 @@ export class RateLimitService {
     this.unauthorizedRole = config.unauthorizedRole;
   }
 
+  /** Whether calls on behalf of a session are limited at all. */
+  counts(session: Session): boolean {
+    return this.bucket(session)[0] !== null;
+  }
+
   /** Counts one call; frequent is for what is asked for often, see {@link Frequent}. Zero: it may proceed; else how many milliseconds to wait. */
   async consume(action: string, session: Session, frequent = false): Promise<number> {
     const [limiter, caller] = this.bucket(session);

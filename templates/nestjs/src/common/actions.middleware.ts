@@ -6,16 +6,15 @@ import type { NextFunction, Request, Response } from 'express';
 import { setCall } from './action-call';
 import { ActionError, Code } from './action-error';
 import { ActionRegistry } from './action-registry';
-import { readEnvelope } from './body';
+import { parseEnvelope, readText } from './body';
 import { Config } from './config';
 import { ErrorFilter } from './error.filter';
 import { note } from './request-context';
 import { Session } from './session';
 
 /**
- * Receives every request under /actions/: lets in only who knows the admin secret, finds the action, reads the body, and bounds
- * the time that the rest takes.
- * A controller gets the arguments as its `@Body()`, and the rest as its `@Call()`.
+ * Receives every request under /actions/: lets in only who knows the admin secret, finds the action, reads the body,
+ * and bounds the time that the rest takes. A controller gets the arguments as its `@Body()`, and the rest as its `@Call()`.
  */
 @Injectable()
 export class ActionsMiddleware implements NestMiddleware {
@@ -49,7 +48,7 @@ export class ActionsMiddleware implements NestMiddleware {
         message: `Actions are called with POST, not ${request.method}`,
       });
     }
-    const envelope = await readEnvelope(request, action.maxBodyBytes);
+    const envelope = parseEnvelope(await readText(request, action.maxBodyBytes));
     const session = Session.from(envelope.sessionVariables, request.headers);
     note({ role: session.role, user_id: session.userId });
     setCall(request, { action, session, query: envelope.query });

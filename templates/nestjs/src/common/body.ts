@@ -9,9 +9,9 @@ export interface Envelope {
   query: string;
 }
 
-/** Reads the body that the engine sends: {action, input, session_variables, request_query}. */
-export async function readEnvelope(request: IncomingMessage, maxBytes: number): Promise<Envelope> {
-  const body = parse(await readText(request, maxBytes));
+/** Reads what the engine sends: {action, input, session_variables, request_query}. */
+export function parseEnvelope(text: string): Envelope {
+  const body = parse(text);
   if (body === null) {
     throw ActionError.badRequest(Code.badRequest, 'Request body must be an object');
   }

@@ -2,7 +2,7 @@ import { type CanActivate, type ExecutionContext, Injectable } from '@nestjs/com
 import type { Request, Response } from 'express';
 
 import { RateLimitService } from '../actions/rate-limit.service';
-import { callOf } from './action-call';
+import { type ActionCall, callOf } from './action-call';
 import { ActionError, Code } from './action-error';
 import { ActionRegistry } from './action-registry';
 
@@ -17,19 +17,23 @@ export class RateLimitGuard implements CanActivate {
     private readonly actions: ActionRegistry,
   ) {}
 
-  async canActivate(context: ExecutionContext): Promise<boolean> {
+  canActivate(context: ExecutionContext): boolean | Promise<boolean> {
     const http = context.switchToHttp();
     const call = callOf(http.getRequest<Request>());
-    if (call === undefined) {
-      return true; // a page, not an action
+    if (call === undefined || !this.limits.counts(call.session)) {
+      return true; // a page, not an action, or a caller without a limit
     }
+    return this.count(call, http.getResponse());
+  }
+
+  private async count(call: ActionCall, response: Response): Promise<boolean> {
     const frequent = this.actions.find(call.action.path)?.frequent ?? false;
     const wait = await this.limits.consume(call.action.path, call.session, frequent);
     if (wait === 0) {
       return true;
     }
     const seconds = Math.max(1, Math.ceil(wait / 1000));
-    http.getResponse<Response>().set('Retry-After', String(seconds));
+    response.set('Retry-After', String(seconds));
     throw new ActionError({
       status: 429,
       code: Code.rateLimited,

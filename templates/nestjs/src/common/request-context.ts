@@ -27,9 +27,9 @@ export function note(facts: Record<string, string>): void {
   if (notes === undefined) {
     return;
   }
-  for (const [key, value] of Object.entries(facts)) {
-    if (value !== '') {
-      notes[key] = value;
+  for (const key in facts) {
+    if (facts[key]) {
+      notes[key] = facts[key];
     }
   }
 }
