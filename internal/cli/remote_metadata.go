@@ -49,7 +49,7 @@ func exportMetadata(ctx context.Context, base, secret string) (*metadata.Metadat
 	case len(body) > maxMetadataBytes:
 		return nil, fmt.Errorf("the metadata of %s is larger than %d MiB", base, maxMetadataBytes>>20)
 	case resp.StatusCode == http.StatusUnauthorized || bytes.Contains(body, []byte(`"access-denied"`)):
-		return nil, errdefs.As(errdefs.ErrUnavailable, errdefs.WithHint(fmt.Errorf("%s refuses the admin secret", base),
+		return nil, errdefs.As(errdefs.ErrInvalid, errdefs.WithHint(fmt.Errorf("%s refuses the admin secret", base),
 			"give the engine's own secret with --admin-secret"))
 	case resp.StatusCode != http.StatusOK:
 		return nil, errdefs.WithHint(fmt.Errorf("read the metadata of %s: status %d: %.200s", base, resp.StatusCode, body),

@@ -109,7 +109,7 @@ func TestParseFragmentErrors(t *testing.T) {
 		typ         metadata.ActionType
 		want        string
 	}{
-		"syntax":     {"login(: Int): Int", "", "", "new.graphql:1: syntax: expected Name, found :"},
+		"syntax":     {"login(: Int): Int", "", "", "new.graphql:1: syntax: expected a name, found :"},
 		"empty":      {"# nothing", "", "", "new.graphql: there is no action in the SDL"},
 		"two":        {"type Mutation { a: Int b: Int }", "", "", `new.graphql: there are 2 actions in the SDL, "a" and "b" among them`},
 		"name":       {"a: Int", "b", "", `new.graphql: the SDL declares action "a", not "b"`},

@@ -36,12 +36,39 @@ func parseSDL(text, file string) (*sdlDocument, Problems) {
 				pos.Line = gerr.Locations[0].Line
 			}
 		}
-		ps.errorf(pos, "syntax: %s", lowerFirst(msg))
+		said, advice := syntaxFault(msg)
+		ps.errorf(pos, "syntax: %s", said).hint("%s", advice)
 		return doc, ps
 	}
 	r := sdlReader{doc: doc, file: file, ps: &ps, actionAt: map[string]Pos{}, typeAt: map[string]Pos{}}
 	r.read(schema)
 	return doc, ps
+}
+
+// tokenNames puts the parser's names of tokens into a user's words.
+var tokenNames = strings.NewReplacer( //nolint:gochecknoglobals // a table
+	"unexpected Name ", "unexpected ", "Name", "a name", "<EOF>", "the end of the text", "EOF", "the end of the text",
+	"<Invalid>", "text", "at least one definition", "something between the brackets",
+)
+
+// syntaxFault puts the parser's message into a user's words, and says what to do.
+func syntaxFault(msg string) (said, advice string) {
+	said = tokenNames.Replace(lowerFirst(msg))
+	switch wanted, _, _ := strings.Cut(strings.TrimPrefix(said, "expected "), ","); {
+	case strings.Contains(said, "the end of the text"), wanted == "}", wanted == ")", wanted == "]":
+		advice = "close every {, ( and [ that is open, innermost first"
+	case wanted == ":":
+		advice = "write a colon between a name and its type, as in email: String!"
+	case wanted == "a name":
+		advice = "write fields and arguments as name: Type, such as email: String!, lists as [Type!]!"
+	case strings.HasPrefix(wanted, "something"):
+		advice = "fill the brackets, or leave them out"
+	case said == "unexpected text":
+		advice = "close quotes where they were opened, and remove signs that GraphQL does not know"
+	default:
+		advice = "write type, input, enum, scalar or union before a name, actions as fields of type Mutation or type Query"
+	}
+	return said, advice
 }
 
 type sdlReader struct {
