@@ -59,6 +59,7 @@ bench-runtimes: bin-nself ## What a function service adds to its framework, for 
 .PHONY: bench
 bench: build ## Speed, as ratios side by side in one run
 	@scripts/bench.sh
+	@$(MAKE) --no-print-directory bench-runtimes
 
 .PHONY: faults
 faults: bin-nself ## Kill what can be killed, stop the database, let handlers misbehave: nothing is lost or done twice
