@@ -8,7 +8,6 @@ from typing import Any, Generic, Protocol, TypeVar, runtime_checkable
 
 from flask import Flask
 from pydantic import BaseModel
-from pydantic_core import to_jsonable_python
 from werkzeug.datastructures import Headers
 
 from service.calls import Call
@@ -93,6 +92,5 @@ class Action(Generic[ArgsT, OutT]):
         self._args = args
 
     def invoke(self, call: Call) -> Any:
-        """Decode the call's arguments and run the handler. The answer is ready for JSON."""
-        req = Request(self.name, call.decode(self._args), call.session, call.query, call.headers)
-        return to_jsonable_python(self.handler.handle(req), by_alias=True)
+        """Decode the call's arguments and run the handler."""
+        return self.handler.handle(Request(self.name, call.decode(self._args), call.session, call.query, call.headers))

@@ -73,18 +73,22 @@ def read_call(data: bytes, headers: Headers) -> Call:
 _surrogate = re.compile(rb"\\u[dD][89a-fA-F]")
 
 
+def refuse_constant(name: str) -> NoReturn:
+    """Let Python's reader of JSON do without NaN and Infinity."""
+    raise ValueError(f"{name} is not JSON")
+
+
+_decode = json.JSONDecoder(parse_float=ExactFloat, parse_constant=refuse_constant).decode
+
+
 def _parse(data: bytes) -> Any:
     try:
-        body = json.loads(data.decode(), parse_float=ExactFloat, parse_constant=_refuse_constant)
+        body = _decode(data.decode())
         if _surrogate.search(data):
             json.dumps(body, ensure_ascii=False).encode()  # half a character could neither be stored nor sent back
     except (ValueError, RecursionError):
         raise errors.bad_request("Request body is not valid JSON") from None
     return body
-
-
-def _refuse_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is not JSON")
 
 
 Fill = Callable[[Any, tuple[type, ...]], Any]

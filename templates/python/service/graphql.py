@@ -22,8 +22,9 @@ class Output(BaseModel):
     from an answer, where null is meant."""
 
     model_config = ConfigDict(
-        strict=True, extra="forbid", validate_by_name=True, serialize_by_alias=True, protected_namespaces=()
-    )
+        strict=True, extra="forbid", validate_by_name=True, serialize_by_alias=True, protected_namespaces=(),
+        ser_json_inf_nan="constants",  # which the server refuses, rather than null
+    )  # fmt: skip
 
 
 class Enum(StrEnum):

@@ -12,11 +12,12 @@ from dataclasses import dataclass, field
 from typing import IO, Any
 
 from flask import Flask, Response, request
+from pydantic_core import to_json
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
 from service import errors
 from service.action import Action, HasRoutes, HasWork
-from service.calls import read_call
+from service.calls import read_call, refuse_constant
 from service.errors import ActionError
 from service.health import Check, readiness
 from service.ratelimit import Limiter
@@ -31,9 +32,6 @@ MAX_BODY_BYTES = 1 << 20
 
 _ADMIN = "HTTP_X_HASURA_ADMIN_SECRET"
 """The header X-Hasura-Admin-Secret, as WSGI has it."""
-
-_HEADERS = {"Content-Type": "application/json; charset=utf-8", "X-Content-Type-Options": "nosniff"}
-_encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
 
 _METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 
@@ -66,10 +64,7 @@ def new_server(options: Options, actions: list[Action[Any, Any]], parts: Sequenc
     app.add_url_rule("/healthz", view_func=server.healthz, methods=["GET"])
     app.add_url_rule("/readyz", view_func=server.readyz, methods=["GET"])
     for rule in ("/actions/", "/actions/<path:path>"):
-        app.add_url_rule(
-            rule, view_func=server.action, defaults=None if "<" in rule else {"path": ""},
-            methods=_METHODS, provide_automatic_options=False,
-        )  # fmt: skip
+        app.add_url_rule(rule, view_func=server.action, methods=_METHODS, provide_automatic_options=False)
     app.register_error_handler(ActionError, server.refused)
     app.register_error_handler(HTTPException, server.not_served)
     app.register_error_handler(Exception, server.failed)
@@ -117,7 +112,7 @@ class _Server:
         """Say whether requests should be sent here."""
         return _reply(*readiness(self._options.checks, stopping=self.stopping()))
 
-    def action(self, path: str) -> Response:
+    def action(self, path: str = "") -> Response:
         """Answer POST /actions/<path>."""
         self._require_secret()
         action = self.actions.get(path)
@@ -221,4 +216,16 @@ def _duration(seconds: int) -> str:
 
 
 def _reply(status: int, body: Any, headers: Mapping[str, str] | None = None) -> Response:
-    return Response(_encode(body) + "\n", status, _HEADERS | dict(headers or {}))
+    response = Response(_encode(body) + b"\n", status, content_type="application/json; charset=utf-8")
+    response.headers["X-Content-Type-Options"] = "nosniff"
+    if headers:
+        response.headers.update(headers)
+    return response
+
+
+def _encode(body: Any) -> bytes:
+    """Write JSON. Raises ValueError for numbers that JSON does not have."""
+    data = to_json(body, by_alias=True)
+    if b"NaN" in data or b"Infinity" in data:
+        json.loads(data, parse_constant=refuse_constant)  # unless they are but words of a text
+    return data

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import math
 from typing import Any
 
 import pytest
@@ -42,6 +43,8 @@ class Echo:
         given = req.args.input
         if given.text == "fail":
             raise RuntimeError("secret detail")
+        if given.text == "not a number":
+            return {"text": math.nan}
         if given.text == "refuse":
             raise ActionError("That is not yours", "NOT_YOURS", 403) from RuntimeError("secret detail")
         assert "X-Hasura-Admin-Secret" not in req.headers
@@ -114,6 +117,8 @@ ECHO = "/actions/echo-text"
         ("POST", "/actions/big", '{"input":{"text":"%s"}}' % ("x" * (2 << 20)), SECRET, 200, "2097152"),
         ("POST", "/actions/big", '{"input":{"text":"%s"}}' % ("x" * (4 << 20)), SECRET, 413, "4194304"),
         ("POST", ECHO, '{"input":{"text":"fail"}}', SECRET, 500, '"message":"Internal server error"'),
+        ("POST", ECHO, '{"input":{"text":"not a number"}}', SECRET, 500, '"message":"Internal server error"'),
+        ("POST", ECHO, '{"input":{"text":"NaN"}}', SECRET, 200, '"text":"NaN"'),
         (
             "POST", ECHO, '{"input":{"text":"refuse"}}', SECRET, 403,
             '{"success":false,"message":"That is not yours","error_code":"NOT_YOURS","code":"NOT_YOURS"}',
