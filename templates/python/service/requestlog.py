@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import logging
 import re
+import secrets
 import time
-import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
-
-from werkzeug.wsgi import ClosingIterator
 
 from service import logs
 
@@ -39,35 +37,55 @@ class RequestLog:
         self._app = app
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        start = time.perf_counter()
+        answer = _Answer(environ, start_response)
+        answer.chunks = self._app(environ, answer.start)
+        return answer
+
+
+class _Answer:
+    """The answer to a request, which is logged when it has been sent."""
+
+    chunks: Iterable[bytes] = ()
+
+    def __init__(self, environ: WSGIEnvironment, start_response: StartResponse) -> None:
+        self._began = time.perf_counter()
+        self._environ = environ
+        self._start_response = start_response
+        self._status = 0
         given = environ.get("HTTP_X_REQUEST_ID", "")
         # The caller's id is kept, so that one id leads through all services.
-        request_id = given if _valid_id.fullmatch(given) else uuid.uuid4().hex
-        logs.request_id.set(request_id)
-        notes: dict[str, Any] = {}
-        _notes.set(notes)
-        status = 0
+        self._id = given if _valid_id.fullmatch(given) else secrets.token_hex(16)
+        logs.request_id.set(self._id)
+        self._notes: dict[str, Any] = {}
+        _notes.set(self._notes)
 
-        def respond(line: str, headers: list[tuple[str, str]], *rest: Any) -> Any:
-            nonlocal status
-            status = int(line.split(" ", 1)[0])
-            return start_response(line, [*headers, ("X-Request-Id", request_id)], *rest)
+    def start(self, line: str, headers: list[tuple[str, str]], *rest: Any) -> Any:
+        self._status = int(line.split(" ", 1)[0])
+        return self._start_response(line, [*headers, ("X-Request-Id", self._id)], *rest)
 
-        def done() -> None:
-            path = environ.get("PATH_INFO", "").encode("latin-1").decode(errors="replace")
-            facts = {
-                "method": environ.get("REQUEST_METHOD", ""),
-                "path": path,
-                "status": status,
-                "duration_ms": round((time.perf_counter() - start) * 1000, 3),
-            }
-            level = logging.INFO
-            if path in ("/healthz", "/readyz"):
-                level = logging.DEBUG  # probes would drown the rest
-            if status >= 500:
-                level = logging.ERROR
-            log.log(level, "request", extra=facts | notes)
-            logs.request_id.set("")
-            _notes.set(None)
+    def __iter__(self) -> Iterator[bytes]:
+        return iter(self.chunks)
 
-        return ClosingIterator(self._app(environ, respond), done)
+    def close(self) -> None:
+        try:
+            if close := getattr(self.chunks, "close", None):
+                close()
+        finally:
+            self._log()
+
+    def _log(self) -> None:
+        path = self._environ.get("PATH_INFO", "").encode("latin-1").decode(errors="replace")
+        facts = {
+            "method": self._environ.get("REQUEST_METHOD", ""),
+            "path": path,
+            "status": self._status,
+            "duration_ms": round((time.perf_counter() - self._began) * 1000, 3),
+        }
+        level = logging.INFO
+        if path in ("/healthz", "/readyz"):
+            level = logging.DEBUG  # probes would drown the rest
+        if self._status >= 500:
+            level = logging.ERROR
+        log.log(level, "request", extra=facts | self._notes)
+        logs.request_id.set("")
+        _notes.set(None)
