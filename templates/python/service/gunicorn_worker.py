@@ -63,8 +63,11 @@ class ServiceWorker(ThreadWorker):
 
         # gunicorn closes a connection without a word when much of the body was not read.
         def hang_up(environ: Any, start_response: Any) -> Any:
+            if not _is_large(environ):
+                return app(environ, start_response)
+
             def respond(status: str, *rest: Any) -> Any:
-                if status[0] in "45" and _is_large(environ):
+                if status[0] in "45":
                     start_response.__self__.force_close()  # it is a method of gunicorn's response
                 return start_response(status, *rest)
 
