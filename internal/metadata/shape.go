@@ -47,9 +47,12 @@ func (v value) place() string {
 
 func (v value) null() bool { return len(v.raw) == 0 || string(bytes.TrimSpace(v.raw)) == "null" }
 
-// kind is the JSON type as Hasura's parser names it.
-func (v value) kind() string {
-	raw := bytes.TrimSpace(v.raw)
+// kind is [KindOf] it.
+func (v value) kind() string { return KindOf(v.raw) }
+
+// KindOf is the type of a JSON value as Hasura's parser names it; "Null" for no value.
+func KindOf(raw json.RawMessage) string {
+	raw = bytes.TrimSpace(raw)
 	if len(raw) == 0 {
 		return "Null"
 	}

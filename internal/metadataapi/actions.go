@@ -152,7 +152,7 @@ func permission(a *metadata.Action, role string) int {
 }
 
 func setCustomTypes(r *run, c command) ([]byte, *action.Error) {
-	if kind := kindOf(c.args); kind != "Object" {
+	if kind := metadata.KindOf(c.args); kind != "Object" {
 		return nil, parseFailed("", "parsing CustomTypes failed, expected Object, but encountered "+kind)
 	}
 	types, err := metadata.ParseCustomTypes(c.args, "$")

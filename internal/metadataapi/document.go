@@ -206,12 +206,12 @@ func (r *run) oldSources(tables, functions json.RawMessage) (json.RawMessage, *a
 			continue
 		}
 		found = true
-		if kindOf(tables) == "Null" {
+		if metadata.KindOf(tables) == "Null" {
 			tables = json.RawMessage("[]")
 		}
 		sources[i].set("tables", tables)
 		sources[i].remove("functions")
-		if kindOf(functions) != "Null" {
+		if metadata.KindOf(functions) != "Null" {
 			sources[i].set("functions", functions)
 		}
 	}

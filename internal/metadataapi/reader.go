@@ -1,7 +1,6 @@
 package metadataapi
 
 import (
-	"bytes"
 	"encoding/json"
 	"strconv"
 
@@ -19,7 +18,7 @@ type reader struct {
 // readObject reads an object; what names it in messages.
 func readObject(raw json.RawMessage, what string) *reader {
 	r := &reader{}
-	if kind := kindOf(raw); kind != "Object" {
+	if kind := metadata.KindOf(raw); kind != "Object" {
 		r.err = parseFailed("", "parsing "+what+" failed, expected Object, but encountered "+kind)
 	} else if err := json.Unmarshal(raw, &r.fields); err != nil {
 		r.err = parseFailed("", err.Error())
@@ -38,7 +37,7 @@ func (r *reader) fail(key, message string) {
 
 // raw returns a member as it is; nil when it is missing or null.
 func (r *reader) raw(key string) json.RawMessage {
-	if raw := r.fields[key]; kindOf(raw) != "Null" {
+	if raw := r.fields[key]; metadata.KindOf(raw) != "Null" {
 		return raw
 	}
 	return nil
@@ -97,7 +96,7 @@ func decode[T any](r *reader, key string, raw json.RawMessage, goal, want string
 	if r.err != nil {
 		return out
 	}
-	if kind := kindOf(raw); kind != want {
+	if kind := metadata.KindOf(raw); kind != want {
 		r.fail(key, "parsing "+goal+" failed, expected "+want+", but encountered "+kind)
 	} else if err := json.Unmarshal(raw, &out); err != nil {
 		r.fail(key, "parsing "+goal+" failed, unexpected "+string(raw))
@@ -120,7 +119,7 @@ func (r *reader) table() metadata.Table {
 
 func parseTable(raw json.RawMessage) (metadata.Table, *action.Error) {
 	t := metadata.Table{Schema: "public"}
-	if kindOf(raw) == "String" {
+	if metadata.KindOf(raw) == "String" {
 		err := json.Unmarshal(raw, &t.Name)
 		if err != nil {
 			return t, parseFailed("", err.Error())
@@ -132,32 +131,10 @@ func parseTable(raw json.RawMessage) (metadata.Table, *action.Error) {
 	return t, r.err
 }
 
-// kindOf is the type of a JSON value as Hasura's parser names it.
-func kindOf(raw json.RawMessage) string {
-	raw = bytes.TrimSpace(raw)
-	if len(raw) == 0 {
-		return "Null"
-	}
-	switch raw[0] {
-	case '{':
-		return "Object"
-	case '[':
-		return "Array"
-	case '"':
-		return "String"
-	case 't', 'f':
-		return "Boolean"
-	case 'n':
-		return "Null"
-	default:
-		return "Number"
-	}
-}
-
 // elements splits a JSON list.
 func elements(raw json.RawMessage) ([]json.RawMessage, *action.Error) {
 	var list []json.RawMessage
-	if kind := kindOf(raw); kind != "Array" {
+	if kind := metadata.KindOf(raw); kind != "Array" {
 		return nil, parseFailed("", "parsing [] failed, expected Array, but encountered "+kind)
 	}
 	if err := json.Unmarshal(raw, &list); err != nil {

@@ -33,7 +33,7 @@ type members []member
 func (m *members) UnmarshalJSON(data []byte) error {
 	dec := json.NewDecoder(bytes.NewReader(data))
 	if token, err := dec.Token(); err != nil || token != json.Delim('{') {
-		return &json.UnmarshalTypeError{Value: kindOf(data), Offset: dec.InputOffset()}
+		return &json.UnmarshalTypeError{Value: metadata.KindOf(data), Offset: dec.InputOffset()}
 	}
 	*m = members{}
 	for dec.More() {
@@ -168,7 +168,7 @@ func editTables(md *metadata.Metadata, source string, edit func([]members) []mem
 		return noSource(source)
 	}
 	var tables []members
-	if raw := sources[i].get("tables"); kindOf(raw) != "Null" {
+	if raw := sources[i].get("tables"); metadata.KindOf(raw) != "Null" {
 		if err := json.Unmarshal(raw, &tables); err != nil {
 			return parseFailed("", err.Error())
 		}

@@ -80,8 +80,8 @@ func createTablePermission(kind string) func(*run, command) ([]byte, *action.Err
 		o := readObject(c.args, "CreatePerm")
 		role := o.name("role")
 		definition := o.need("permission")
-		if o.err == nil && kindOf(definition) != "Object" {
-			o.fail("permission", "parsing PermDef failed, expected Object, but encountered "+kindOf(definition))
+		if o.err == nil && metadata.KindOf(definition) != "Object" {
+			o.fail("permission", "parsing PermDef failed, expected Object, but encountered "+metadata.KindOf(definition))
 		}
 		comment := o.textOr("comment", "")
 		entry := members{{"role", quoted(role)}, {"permission", definition}}
@@ -156,7 +156,7 @@ func (r *run) editPermissions(
 // editList changes the list under a key of an entry; an empty list is left out.
 func editList(entry *members, key string, edit func([]members) ([]members, *action.Error)) *action.Error {
 	var list []members
-	if raw := entry.get(key); kindOf(raw) != "Null" {
+	if raw := entry.get(key); metadata.KindOf(raw) != "Null" {
 		if err := json.Unmarshal(raw, &list); err != nil {
 			return parseFailed("", err.Error())
 		}

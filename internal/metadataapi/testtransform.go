@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/nself-org/nself/internal/action"
+	"github.com/nself-org/nself/internal/metadata"
 	"github.com/nself-org/nself/internal/transform"
 )
 
@@ -103,7 +104,7 @@ func readWebhookTest(c command) (webhookTest, *action.Error) {
 
 func (t *webhookTest) webhookURL(o *reader) (string, *action.Error) {
 	raw := o.need("webhook_url")
-	if kindOf(raw) == "Object" {
+	if metadata.KindOf(raw) == "Object" {
 		inner := readObject(raw, "UrlOrEnv")
 		name := inner.text("from_env")
 		if inner.err != nil {

@@ -8,12 +8,14 @@ import (
 	"time"
 )
 
-// The services every driver knows by these names. A function service has its runtime's name: golang, nestjs, python.
+// The services by their names. A function service has its runtime's name: golang, nestjs, python. MinIO runs in containers
+// only.
 const (
 	Postgres = "postgres"
 	Redis    = "redis"
 	Mail     = "mailpit"
 	Hasura   = "hasura"
+	Minio    = "minio"
 )
 
 // Driver starts, stops and looks at the services of one project. Its methods may be called from several processes at

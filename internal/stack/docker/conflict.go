@@ -13,6 +13,7 @@ import (
 
 	"github.com/nself-org/nself/internal/errdefs"
 	"github.com/nself-org/nself/internal/ports"
+	"github.com/nself-org/nself/internal/stack"
 )
 
 // conflict is a port that a service needs and another program or container holds.
@@ -45,13 +46,13 @@ func (a *ascent) conflicts(ctx context.Context) ([]conflict, error) {
 	var found []conflict
 	wanted := map[int]bool{}
 	for _, name := range a.order {
-		for _, port := range serviceFacts(a.cfg, name).ports {
+		for _, port := range stack.FactsOf(a.cfg, name).Ports {
 			wanted[port] = true
 		}
 	}
 	taken := map[int]string{}
 	for _, name := range a.order {
-		own := serviceFacts(a.cfg, name).ports
+		own := stack.FactsOf(a.cfg, name).Ports
 		for _, key := range slices.Sorted(maps.Keys(own)) {
 			port := own[key]
 			twice, isTwice := taken[port]

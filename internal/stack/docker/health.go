@@ -6,8 +6,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"net/http"
 	"strings"
 	"time"
 
@@ -95,11 +93,11 @@ func (e *engine) probe(ctx context.Context, cfg *env.Config, name string, c cont
 	if e.local() {
 		for _, rt := range cfg.Runtimes() {
 			if rt.Name == name {
-				return askHTTP(ctx, rt.Port, "/healthz", "/readyz")
+				return stack.ProbeHTTP(ctx, rt.Port, "/healthz", "/readyz")
 			}
 		}
 		if name == stack.Hasura {
-			return askHTTP(ctx, cfg.Hasura.Port, "/healthz")
+			return stack.ProbeHTTP(ctx, cfg.Hasura.Port, "/healthz")
 		}
 	}
 	test := healthTest(c)
@@ -137,37 +135,6 @@ func healthTest(c container.InspectResponse) []string {
 		return []string{"/bin/sh", "-c", strings.Join(test[1:], " ")}
 	}
 	return nil
-}
-
-func askHTTP(ctx context.Context, port int, paths ...string) (string, error) {
-	answer := ""
-	transport := &http.Transport{DisableKeepAlives: true}
-	defer transport.CloseIdleConnections()
-	for _, path := range paths {
-		req, err := http.NewRequestWithContext(ctx, http.MethodGet, fmt.Sprintf("http://127.0.0.1:%d%s", port, path), nil)
-		if err != nil {
-			return "", fmt.Errorf("GET %s: %w", path, err)
-		}
-		resp, err := (&http.Client{Transport: transport}).Do(req)
-		if err != nil {
-			return "", fmt.Errorf("GET %s: %w", path, shortConnectError(err))
-		}
-		body, _ := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
-		_ = resp.Body.Close()
-		answer = strings.TrimSpace(fmt.Sprintf("GET %s: %s", path, resp.Status))
-		if resp.StatusCode >= http.StatusBadRequest {
-			return "", errors.New(answer + " " + strings.Join(strings.Fields(string(body)), " "))
-		}
-	}
-	return answer, nil
-}
-
-// shortConnectError drops the URL, which the caller names.
-func shortConnectError(err error) error {
-	if unwrapped := errors.Unwrap(err); unwrapped != nil {
-		return unwrapped
-	}
-	return err
 }
 
 // hintFor says what to do about a service's last words.

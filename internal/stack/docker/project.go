@@ -182,47 +182,6 @@ func known(cfg *env.Config, names []string) error {
 	return nil
 }
 
-// facts are what is known of a service without asking the engine.
-type facts struct {
-	port  int
-	url   string
-	ports map[string]int // every published port, by the variable that sets it
-}
-
-func serviceFacts(cfg *env.Config, name string) facts {
-	local := func(port int) string { return fmt.Sprintf("http://localhost:%d", port) }
-	switch name {
-	case stack.Postgres:
-		return facts{
-			port: cfg.Postgres.Port, ports: map[string]int{"POSTGRES_PORT": cfg.Postgres.Port},
-			url: fmt.Sprintf("postgres://%s@localhost:%d/%s", cfg.Postgres.User, cfg.Postgres.Port, cfg.Postgres.DB),
-		}
-	case stack.Redis:
-		return facts{
-			port: cfg.Redis.Port, ports: map[string]int{"REDIS_PORT": cfg.Redis.Port},
-			url: fmt.Sprintf("redis://localhost:%d", cfg.Redis.Port),
-		}
-	case stack.Mail:
-		return facts{port: cfg.Mail.UIPort, url: local(cfg.Mail.UIPort), ports: map[string]int{
-			"MAILPIT_UI_PORT": cfg.Mail.UIPort, "MAILPIT_SMTP_PORT": cfg.Mail.SMTPPort,
-		}}
-	case stack.Hasura:
-		return facts{
-			port: cfg.Hasura.Port, url: local(cfg.Hasura.Port), ports: map[string]int{"HASURA_PORT": cfg.Hasura.Port},
-		}
-	case "minio":
-		return facts{port: cfg.Minio.Port, url: local(cfg.Minio.Port), ports: map[string]int{
-			"MINIO_PORT": cfg.Minio.Port, "MINIO_CONSOLE_PORT": cfg.Minio.ConsolePort,
-		}}
-	}
-	for _, rt := range cfg.Runtimes() {
-		if rt.Name == name {
-			return facts{port: rt.Port, url: local(rt.Port), ports: map[string]int{strings.ToUpper(name) + "_PORT": rt.Port}}
-		}
-	}
-	return facts{}
-}
-
 func firstLine(text string) string {
 	line, _, _ := strings.Cut(strings.TrimSpace(text), "\n")
 	return line

@@ -26,9 +26,9 @@ func (d *driver) Status(ctx context.Context) (stack.Status, error) {
 	st.Services = make([]stack.ServiceStatus, len(names))
 	var wg sync.WaitGroup
 	for i, name := range names {
-		f := serviceFacts(d.config(), name)
+		f := stack.FactsOf(d.config(), name)
 		s := &st.Services[i]
-		*s = stack.ServiceStatus{Name: name, State: stack.StateStopped, URL: f.url, Port: f.port}
+		*s = stack.ServiceStatus{Name: name, State: stack.StateStopped, URL: f.URL, Port: f.Port}
 		c, ok := all[name]
 		if !ok {
 			continue

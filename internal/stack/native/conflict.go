@@ -26,21 +26,21 @@ func (a *ascent) conflicts(ctx context.Context) []conflict {
 	a.supervisor.mu.Lock()
 	for _, u := range a.units {
 		if u.active() {
-			for _, p := range u.prog.info().ports {
+			for _, p := range u.prog.info().Ports {
 				held[p] = true
 			}
 		}
 	}
 	a.supervisor.mu.Unlock()
 	for _, st := range a.plan {
-		for _, p := range st.prog.info().ports {
+		for _, p := range st.prog.info().Ports {
 			wanted[p] = true
 		}
 	}
 	var found []conflict
 	taken := map[int]string{}
 	for _, st := range a.plan {
-		own := st.prog.info().ports
+		own := st.prog.info().Ports
 		for _, key := range slices.Sorted(maps.Keys(own)) {
 			port := own[key]
 			other, twice := taken[port]

@@ -354,8 +354,8 @@ func (d *driver) Changed(ctx context.Context) ([]string, error) {
 func stoppedStatus(cfg *env.Config, name string) stack.ServiceStatus {
 	s := stack.ServiceStatus{Name: name, State: stack.StateStopped}
 	if cfg != nil {
-		f := serviceFacts(cfg, name)
-		s.URL, s.Port = f.url, f.port
+		f := stack.FactsOf(cfg, name)
+		s.URL, s.Port = f.URL, f.Port
 	}
 	return s
 }

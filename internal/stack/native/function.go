@@ -126,7 +126,7 @@ func (f *function) settings() []string {
 	return nil
 }
 
-func (f *function) info() facts { return serviceFacts(f.cfg, f.rt.Name) }
+func (f *function) info() stack.Facts { return stack.FactsOf(f.cfg, f.rt.Name) }
 
 func (f *function) prepare(ctx context.Context, report func(stack.Event)) error {
 	if f.fingerprint(); f.err != nil { //nolint:contextcheck // a hash of sources is not worth interrupting
@@ -176,5 +176,5 @@ func (f *function) run(ctx context.Context, started func(int)) error {
 }
 
 func (f *function) probe(ctx context.Context) (string, error) {
-	return askHTTP(ctx, f.rt.Port, "/healthz", "/readyz")
+	return stack.ProbeHTTP(ctx, f.rt.Port, "/healthz", "/readyz")
 }

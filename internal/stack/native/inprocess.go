@@ -4,13 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"net"
-	"net/http"
 	"slices"
 	"strconv"
-	"strings"
 	"sync"
 	"time"
 
@@ -28,33 +25,6 @@ func listenLocal(ctx context.Context, port int) (net.Listener, error) {
 			"see with nself doctor which setting names the port and who holds it"))
 	}
 	return ln, nil
-}
-
-// maxAnswer bounds what a probe shows of a reply.
-const maxAnswer = 300
-
-// askHTTP asks for each path in turn; all must answer below 400.
-func askHTTP(ctx context.Context, port int, paths ...string) (string, error) {
-	answer := ""
-	transport := &http.Transport{DisableKeepAlives: true}
-	defer transport.CloseIdleConnections()
-	for _, path := range paths {
-		req, err := http.NewRequestWithContext(ctx, http.MethodGet, fmt.Sprintf("http://127.0.0.1:%d%s", port, path), nil)
-		if err != nil {
-			return "", fmt.Errorf("GET %s: %w", path, err)
-		}
-		resp, err := (&http.Client{Transport: transport}).Do(req)
-		if err != nil {
-			return "", fmt.Errorf("GET %s: %w", path, shortConnectError(err))
-		}
-		body, _ := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
-		_ = resp.Body.Close()
-		answer = strings.TrimSpace(fmt.Sprintf("GET %s: %s", path, resp.Status))
-		if resp.StatusCode >= http.StatusBadRequest {
-			return "", errors.New(answer + " " + strings.Join(strings.Fields(string(body)), " "))
-		}
-	}
-	return answer, nil
 }
 
 // engineProgram is the GraphQL engine, inside the supervisor.
@@ -88,7 +58,7 @@ func sortedPairs(m map[string]string) []string {
 	return pairs
 }
 
-func (e *engineProgram) info() facts { return serviceFacts(e.cfg, stack.Hasura) }
+func (e *engineProgram) info() stack.Facts { return stack.FactsOf(e.cfg, stack.Hasura) }
 
 func (e *engineProgram) prepare(context.Context, func(stack.Event)) error { return nil }
 
@@ -149,7 +119,7 @@ func within(ctx context.Context, d time.Duration, f func(context.Context) error)
 }
 
 func (e *engineProgram) probe(ctx context.Context) (string, error) {
-	return askHTTP(ctx, e.cfg.Hasura.Port, "/healthz")
+	return stack.ProbeHTTP(ctx, e.cfg.Hasura.Port, "/healthz")
 }
 
 func (e *engineProgram) reload(ctx context.Context) error {
@@ -179,7 +149,7 @@ func (m *mailProgram) fingerprint() string {
 	return fingerprint("mail", strconv.Itoa(m.cfg.Mail.SMTPPort), strconv.Itoa(m.cfg.Mail.UIPort), m.cfg.Mail.From)
 }
 
-func (m *mailProgram) info() facts { return serviceFacts(m.cfg, stack.Mail) }
+func (m *mailProgram) info() stack.Facts { return stack.FactsOf(m.cfg, stack.Mail) }
 
 func (m *mailProgram) prepare(context.Context, func(stack.Event)) error { return nil }
 
@@ -206,5 +176,5 @@ func (m *mailProgram) run(ctx context.Context, started func(int)) (err error) {
 }
 
 func (m *mailProgram) probe(ctx context.Context) (string, error) {
-	return askHTTP(ctx, m.cfg.Mail.UIPort, "/")
+	return stack.ProbeHTTP(ctx, m.cfg.Mail.UIPort, "/")
 }

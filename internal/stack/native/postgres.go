@@ -57,10 +57,10 @@ func (p *postgres) fingerprint() string {
 	return fingerprint("postgres", strconv.Itoa(c.Port), c.DB, c.User, c.Password.Reveal(), p.cfg.Postgres.BinDir)
 }
 
-func (p *postgres) info() facts {
-	f := serviceFacts(p.cfg, stack.Postgres)
+func (p *postgres) info() stack.Facts {
+	f := stack.FactsOf(p.cfg, stack.Postgres)
 	if p.install.version != "" {
-		f.detail = "PostgreSQL " + p.install.version
+		f.Detail = "PostgreSQL " + p.install.version
 	}
 	return f
 }

@@ -24,15 +24,7 @@ type program interface {
 	// probe asks the service whether it is well. The text is its answer, for a person.
 	probe(ctx context.Context) (string, error)
 	// info gives the static facts of the service's status.
-	info() facts
-}
-
-// facts are what a status shows of a service whether it runs or not.
-type facts struct {
-	port   int
-	ports  map[string]int // every port it listens on, by the variable that sets it
-	url    string
-	detail string
+	info() stack.Facts
 }
 
 // permanentError is one that trying again cannot mend.

@@ -59,10 +59,10 @@ func (r *redisServer) fingerprint() string {
 	return fingerprint("redis", strconv.Itoa(r.cfg.Redis.Port), r.cfg.Redis.Password.Reveal(), r.binary)
 }
 
-func (r *redisServer) info() facts {
-	f := serviceFacts(r.cfg, stack.Redis)
+func (r *redisServer) info() stack.Facts {
+	f := stack.FactsOf(r.cfg, stack.Redis)
 	if r.binary == "" {
-		f.detail = "miniredis: in memory, emptied by every stop"
+		f.Detail = "miniredis: in memory, emptied by every stop"
 	}
 	return f
 }

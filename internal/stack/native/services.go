@@ -79,32 +79,3 @@ func unknownService(name string, all []service) error {
 	}
 	return errdefs.WithHint(fmt.Errorf("%w: the project has no service %q", errdefs.ErrUsage, name), hint)
 }
-
-// serviceFacts gives what is known of a service without running it.
-func serviceFacts(cfg *env.Config, name string) facts {
-	local := func(port int) string { return fmt.Sprintf("http://localhost:%d", port) }
-	switch name {
-	case stack.Postgres:
-		return facts{
-			port: cfg.Postgres.Port, ports: map[string]int{"POSTGRES_PORT": cfg.Postgres.Port},
-			url: fmt.Sprintf("postgres://%s@localhost:%d/%s", cfg.Postgres.User, cfg.Postgres.Port, cfg.Postgres.DB),
-		}
-	case stack.Redis:
-		return facts{
-			port: cfg.Redis.Port, ports: map[string]int{"REDIS_PORT": cfg.Redis.Port},
-			url: fmt.Sprintf("redis://localhost:%d", cfg.Redis.Port),
-		}
-	case stack.Mail:
-		return facts{port: cfg.Mail.UIPort, url: local(cfg.Mail.UIPort), ports: map[string]int{
-			"MAILPIT_UI_PORT": cfg.Mail.UIPort, "MAILPIT_SMTP_PORT": cfg.Mail.SMTPPort,
-		}}
-	case stack.Hasura:
-		return facts{port: cfg.Hasura.Port, ports: map[string]int{"HASURA_PORT": cfg.Hasura.Port}, url: local(cfg.Hasura.Port)}
-	}
-	for _, rt := range cfg.Runtimes() {
-		if rt.Name == name {
-			return facts{port: rt.Port, url: local(rt.Port), ports: map[string]int{strings.ToUpper(name) + "_PORT": rt.Port}}
-		}
-	}
-	return facts{}
-}

@@ -240,7 +240,7 @@ func (u *unit) snapshot() (stack.ServiceStatus, error) {
 	defer u.mu.Unlock()
 	f := u.prog.info()
 	return stack.ServiceStatus{
-		Name: u.name, State: u.state, Detail: u.detail, URL: f.url, Port: f.port, PID: u.pid, Started: u.started,
+		Name: u.name, State: u.state, Detail: u.detail, URL: f.URL, Port: f.Port, PID: u.pid, Started: u.started,
 		Restarts: u.restarts,
 	}, u.err
 }
@@ -257,7 +257,7 @@ func (u *unit) status(ctx context.Context) stack.ServiceStatus {
 		return s
 	}
 	s.State, s.Detail = stack.StateHealthy, answer
-	if d := u.prog.info().detail; d != "" {
+	if d := u.prog.info().Detail; d != "" {
 		s.Detail = d
 	}
 	return s

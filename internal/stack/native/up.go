@@ -189,7 +189,7 @@ func (a *ascent) raise(ctx context.Context, st *step) error {
 		a.ready.fill(fn, fn.inv)
 	}
 	f := st.prog.info()
-	detail := f.detail
+	detail := f.Detail
 	if st.keep {
 		detail = "already running"
 	}
