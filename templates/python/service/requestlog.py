@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import logging
+import random
 import re
-import secrets
 import time
 from collections.abc import Iterable, Iterator
 from contextvars import ContextVar
@@ -53,8 +53,8 @@ class _Answer:
         self._start_response = start_response
         self._status = 0
         given = environ.get("HTTP_X_REQUEST_ID", "")
-        # The caller's id is kept, so that one id leads through all services.
-        self._id = given if _valid_id.fullmatch(given) else secrets.token_hex(16)
+        # The caller's id is kept, so that one id leads through all services. A new one has to differ, not to be secret.
+        self._id = given if _valid_id.fullmatch(given) else f"{random.getrandbits(128):032x}"
         logs.request_id.set(self._id)
         self._notes: dict[str, Any] = {}
         _notes.set(self._notes)

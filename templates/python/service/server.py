@@ -9,11 +9,11 @@ import logging
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from flask import Flask, Response, request
 from pydantic_core import to_json
-from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
+from werkzeug.exceptions import HTTPException
 
 from service import errors
 from service.action import Action, HasRoutes, HasWork
@@ -24,6 +24,9 @@ from service.ratelimit import Limiter
 from service.requestlog import RequestLog, note
 from service.secret import Secret
 from service.session import Session
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIEnvironment
 
 log = logging.getLogger(__name__)
 
@@ -114,42 +117,31 @@ class _Server:
 
     def action(self, path: str = "") -> Response:
         """Answer POST /actions/<path>."""
-        self._require_secret()
+        environ = request.environ
+        self._require_secret(environ)
         action = self.actions.get(path)
         if action is None:
             raise ActionError(
                 f"Action {json.dumps(path, ensure_ascii=False)} is not served here", errors.NOT_FOUND, 404
             )
         note(action=action.name)
-        if request.method != "POST":
+        method = environ["REQUEST_METHOD"]
+        if method != "POST":
             raise ActionError(
-                f"Actions are called with POST, not {request.method}", errors.METHOD, 405, headers={"Allow": "POST"}
+                f"Actions are called with POST, not {method}", errors.METHOD, 405, headers={"Allow": "POST"}
             )
         # Handlers have no use for the secret.
-        del request.environ[_ADMIN]
-        call = read_call(self._body(action.max_body_bytes or self._options.max_body_bytes), request.headers)
+        del environ[_ADMIN]
+        call = read_call(_body(environ, action.max_body_bytes or self._options.max_body_bytes), request.headers)
         note(role=call.session.role, user_id=call.session.user_id)
         self._limit(action, call.session)
         return _reply(200, action.invoke(call))
 
-    def _require_secret(self) -> None:
+    def _require_secret(self, environ: WSGIEnvironment) -> None:
         # Both sides are hashed first: the comparison then takes the same time whatever the length of what was sent.
-        given = request.environ.get(_ADMIN, "").encode("latin-1", "replace")
+        given = environ.get(_ADMIN, "").encode("latin-1", "replace")
         if not hmac.compare_digest(_digest(given), self._secret):
             raise errors.unauthorized("X-Hasura-Admin-Secret is missing or wrong")
-
-    def _body(self, limit: int) -> bytes:
-        request.max_content_length = limit + 1
-        try:
-            data = request.stream.read(limit + 1)  # a body without a length only shows so that it is too long
-        except RequestEntityTooLarge:
-            data = bytes(limit + 1)
-        except (HTTPException, OSError):
-            raise errors.bad_request("Request body could not be read") from None
-        if len(data) > limit:
-            _drain(request.environ["wsgi.input"])
-            raise ActionError(f"Request body is larger than {limit} bytes", errors.TOO_LARGE, 413)
-        return data
 
     def _limit(self, action: Action[Any, Any], session: Session) -> None:
         """Refuse with status 429 rather than with a failed business rule.
@@ -190,6 +182,19 @@ class _Server:
         if error.code is not None and error.code not in (404, 405):
             return Response(error.get_response(request.environ).response, error.code, error.get_headers())
         return _reply(404, {"success": False, "message": "Not found", "error_code": "NOT_FOUND", "code": "NOT_FOUND"})
+
+
+def _body(environ: WSGIEnvironment, limit: int) -> bytes:
+    """Read the body from gunicorn, whose stream ends where the body does."""
+    stream = environ["wsgi.input"]
+    try:
+        data: bytes = stream.read(limit + 1)
+    except (OSError, ValueError):
+        raise errors.bad_request("Request body could not be read") from None
+    if len(data) > limit:
+        _drain(stream)
+        raise ActionError(f"Request body is larger than {limit} bytes", errors.TOO_LARGE, 413)
+    return data
 
 
 def _drain(body: IO[bytes]) -> None:
