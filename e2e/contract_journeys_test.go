@@ -271,7 +271,7 @@ func (c *contract) asynchronousReport(t *testing.T) {
 	if bytes.Equal(changed, data) {
 		t.Fatalf("generateReport is not in\n%s", data)
 	}
-	if err := os.WriteFile(file, changed, 0o644); err != nil { //nolint:gosec // as it was
+	if err := os.WriteFile(file, changed, 0o644); err != nil {
 		t.Fatal(err)
 	}
 	c.mustRun("up", "--driver", "native")

@@ -34,7 +34,7 @@ func startS3(t *testing.T) string {
 	}
 	address := net.JoinHostPort("127.0.0.1", freePort(t))
 	for _, dir := range []string{"files", "metadata"} { // not every file system has extended attributes
-		if err := os.Mkdir(filepath.Join(data, dir), 0o755); err != nil { //nolint:gosec // a folder of a test
+		if err := os.Mkdir(filepath.Join(data, dir), 0o755); err != nil {
 			t.Fatal(err)
 		}
 	}

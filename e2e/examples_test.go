@@ -71,6 +71,7 @@ var examples = map[string]example{ //nolint:gochecknoglobals // a constant table
 	"echo 'ping(text: String!): String' | nself action new ping --sdl - --header 'X-API-Key: {{API_KEY}}'": {in: fresh},
 	"nself action remove createInvoice":                                                                    {in: fresh, before: declareInvoice},
 	"nself action rename createInvoice writeInvoice":                                                       {in: fresh, before: declareInvoice},
+
 	"nself action replay last":                 {before: "nself action test ping --input '{\"text\":\"x\"}'; sleep 1"},
 	"nself action replay k3x9 --edit --direct": {call: "ping"},
 	"nself action replay k3x9 --save-test":     {call: "ping"},
@@ -123,6 +124,8 @@ var notRun = map[string]string{} //nolint:gochecknoglobals // a constant table
 
 // Every example of every command's help does what it says, on the built program with a project that runs. What cannot be
 // taken literally here is replaced: addresses, ports and ids of calls.
+//
+//nolint:tparallel // the examples share one project, one after the other
 func TestExamples(t *testing.T) {
 	t.Parallel()
 	requireServers(t)
@@ -229,12 +232,12 @@ func newExampleProject(t *testing.T) *exampleProject {
 		"DOCKER_HOST=unix://"+filepath.Join(root, "no-engine.sock"), "EDITOR=true", "VISUAL=true")
 	t.Cleanup(func() { x.sh(t, root, "nself down --volumes -C shop") })
 	x.must(t, root, "nself init shop --runtime golang && cp -r "+x.files+"/. shop")
-	env := ""
+	var env strings.Builder
 	for i, key := range portKeys {
-		env += fmt.Sprintf("nself config set %s %d\n", key, x.ports[i])
+		fmt.Fprintf(&env, "nself config set %s %d\n", key, x.ports[i])
 	}
 	x.engine = fmt.Sprintf("http://localhost:%d", x.ports[0])
-	x.must(t, x.dir, "set -e\n"+env+`
+	x.must(t, x.dir, "set -e\n"+env.String()+`
 nself action new registerUser
 nself action new processPayment --role user
 nself action new ping --sdl ping.graphql

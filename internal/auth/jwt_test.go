@@ -249,7 +249,10 @@ func TestJWTClaims(t *testing.T) {
 			refusal(400, "jwt-missing-role-claims", `JWT claim does not contain "x-hasura-allowed-roles"`),
 		},
 		{
-			"map without anything", with(object{"claims_map": mapped}), object{}, nil, auth.Session{},
+			"map without anything", with(object{"claims_map": mapped}),
+			object{},
+			nil,
+			auth.Session{},
 			refusal(400, "jwt-missing-role-claims", `JWT claim does not contain "x-hasura-allowed-roles"`),
 		},
 		{

@@ -47,7 +47,7 @@ func (f *Factory) handOver() error {
 			fmt.Errorf("%s, the program that runs containers, is neither beside nself nor on the PATH", containerProgram),
 			"install it with make install, or use --driver native"))
 	}
-	err := syscall.Exec(program, append([]string{program}, f.Args...), f.Environ) //nolint:gosec // it came with this program
+	err := syscall.Exec(program, append([]string{program}, f.Args...), f.Environ)
 	return fmt.Errorf("run %s: %w", program, err)
 }
 

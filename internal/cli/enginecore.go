@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	neturl "net/url"
+	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -201,8 +202,8 @@ func (c *engineCore) stop(ctx context.Context, quick *quickhttp.Listener, server
 
 // Close closes what was opened. Run does it.
 func (c *engineCore) Close() {
-	for i := len(c.close) - 1; i >= 0; i-- {
-		c.close[i]()
+	for _, done := range slices.Backward(c.close) {
+		done()
 	}
 	c.close = nil
 }

@@ -55,8 +55,7 @@ func exitCode(ctx context.Context, err error) int {
 
 // printError writes an error for a person: one line per fault, each followed by what to do about it.
 func printError(io *ui.Streams, err error) {
-	var exit *exitError
-	if errors.As(err, &exit) {
+	if _, said := errors.AsType[*exitError](err); said {
 		return
 	}
 	t := io.ErrTheme()

@@ -36,12 +36,13 @@ func TestPrintError(t *testing.T) {
 			errdefs.WithHint(errors.Join(hinted("a", "mend a"), errors.New("b")), "start over"),
 			"error: a\n  fix: mend a\nerror: b\n  fix: start over\n",
 		},
-		"wrapped":            {fmt.Errorf("build: %w", hinted("a", "mend a")), "error: build: a\n  fix: mend a\n"},
-		"full disk":          {fmt.Errorf("set: %w", full), "error: set: write shop/.env: no space left on device\n  fix: free some disk space and run the command again\n"},
-		"full, with advice":  {errdefs.WithHint(full, "mend"), "error: write shop/.env: no space left on device\n  fix: mend\n"},
-		"permission":         {denied, "error: open shop/.env: permission denied\n  fix: make shop readable and writable for you, or run nself as its owner\n"},
-		"usage":              {fmt.Errorf("%w: no such flag", errdefs.ErrUsage), "error: no such flag\n"},
-		"said already":       {&exitError{exitInvalid}, ""},
+		"wrapped":           {fmt.Errorf("build: %w", hinted("a", "mend a")), "error: build: a\n  fix: mend a\n"},
+		"full disk":         {fmt.Errorf("set: %w", full), "error: set: write shop/.env: no space left on device\n  fix: free some disk space and run the command again\n"},
+		"full, with advice": {errdefs.WithHint(full, "mend"), "error: write shop/.env: no space left on device\n  fix: mend\n"},
+		"permission":        {denied, "error: open shop/.env: permission denied\n  fix: make shop readable and writable for you, or run nself as its owner\n"},
+		"usage":             {fmt.Errorf("%w: no such flag", errdefs.ErrUsage), "error: no such flag\n"},
+		"said already":      {&exitError{exitInvalid}, ""},
+		//nolint:revive // as cobra writes it
 		"cobra's suggestion": {classifyCobra(errors.New("unknown command \"upp\" for \"nself\"\n\nDid you mean this?\n\tup\n\tups\n")), "error: unknown command \"upp\" for \"nself\"\n  fix: did you mean up or ups?\n"},
 	} {
 		t.Run(name, func(t *testing.T) {

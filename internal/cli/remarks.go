@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 
 	"github.com/nself-org/nself/internal/ui"
@@ -42,7 +43,7 @@ func (h *remarks) Handle(_ context.Context, r slog.Record) error {
 
 // WithAttrs returns a handler that adds attrs to every warning.
 func (h *remarks) WithAttrs(attrs []slog.Attr) slog.Handler {
-	return &remarks{io: h.io, attrs: append(h.attrs[:len(h.attrs):len(h.attrs)], attrs...)}
+	return &remarks{io: h.io, attrs: append(slices.Clip(h.attrs), attrs...)}
 }
 
 // WithGroup changes nothing: no group is used.

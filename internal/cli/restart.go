@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"fmt"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -52,6 +51,6 @@ func runRestart(ctx context.Context, opts *restartOptions) error {
 	if err != nil {
 		return err
 	}
-	opts.IO.Notef("%s\n", opts.IO.ErrTheme().Good(fmt.Sprintf("All healthy in %s", ui.Duration(time.Since(start)))))
+	opts.IO.Notef("%s\n", opts.IO.ErrTheme().Good("All healthy in "+ui.Duration(time.Since(start))))
 	return nil
 }

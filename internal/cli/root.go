@@ -44,7 +44,7 @@ func Main(containers *Containers) int {
 
 // run executes one command line.
 func run(ctx context.Context, f *Factory, args []string) int {
-	root := newRootCmd(f)
+	root := newRootCmd(f) //nolint:contextcheck // commands are given theirs when they run
 	root.SetArgs(args)
 	cmd, err := unknownSubcommand(root, args)
 	if err == nil {

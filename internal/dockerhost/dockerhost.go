@@ -6,7 +6,6 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
-	"fmt"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -89,7 +88,7 @@ func contextHost(config, name string) string {
 		} `json:"Endpoints"`
 	}
 	if err != nil || json.Unmarshal(data, &meta) != nil || meta.Endpoints["docker"].Host == "" {
-		return fmt.Sprintf("context://%s", name)
+		return "context://" + name
 	}
 	return meta.Endpoints["docker"].Host
 }

@@ -1,6 +1,7 @@
 package dockerhost_test
 
 import (
+	"maps"
 	"net"
 	"os"
 	"path/filepath"
@@ -78,9 +79,7 @@ func TestFind(t *testing.T) {
 				c.prepare(t, home, run)
 			}
 			env := map[string]string{"HOME": home, "XDG_RUNTIME_DIR": run}
-			for k, v := range c.env {
-				env[k] = v
-			}
+			maps.Copy(env, c.env)
 			want := dockerhost.Host{URL: c.whole, From: c.from, Guessed: c.guessed}
 			if c.path != "" {
 				want.URL = "unix://" + filepath.Join(run, c.path)

@@ -128,7 +128,7 @@ func handlerFinding(rt env.Runtime, base, answer string, code int) Finding {
 	case code == curlNoName:
 		return Finding{
 			Level:  Fail,
-			Detail: fmt.Sprintf("hasura's network knows no name %s", host),
+			Detail: "hasura's network knows no name " + host,
 			Fix:    "nself restart " + rt.Name + " hasura",
 		}
 	case code == curlNoAnswer && rt.URL != "":

@@ -87,6 +87,8 @@ func Compare(a, b *Metadata) ([]Difference, error) {
 }
 
 // objectsOf takes a document apart.
+//
+//nolint:gocognit // a list of the parts, one after the other
 func objectsOf(md *Metadata) ([]compared, error) {
 	var out []compared
 	add := func(kind part, name, sdl string, entry *node, meaning any) error {

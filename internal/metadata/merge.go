@@ -2,6 +2,7 @@ package metadata
 
 import (
 	"encoding/json"
+	"maps"
 	"slices"
 )
 
@@ -29,9 +30,7 @@ func Merge(base, ours, theirs *Metadata) (merged *Metadata, conflicts []string, 
 	}
 	out := *theirs
 	out.Actions, out.Rest = slices.Clone(theirs.Actions), map[string]json.RawMessage{}
-	for key, raw := range theirs.Rest {
-		out.Rest[key] = raw
-	}
+	maps.Copy(out.Rest, theirs.Rest)
 	out.CustomTypes = theirs.CustomTypes.without(nil, true)
 	done := map[string]bool{}
 	for _, d := range apart {

@@ -309,6 +309,7 @@ func TestDocumentsThatCannotBeRead(t *testing.T) {
 		"swagger: '2.0'\ninfo: {title: a, version: b}\npaths: {}":                           "not 3.x",
 		"openapi: 3.0.0\ninfo: {title: a, version: b}\npaths: {}":                           "no paths",
 		"openapi: 3.0.0\ninfo: {title: a, version: b}\npaths: {/a: {get: {responses: {}}}}": "does not say where the API is",
+
 		"openapi: 3.0.0\nservers: [{url: /v1}]\ninfo: {title: a, version: b}\npaths: {/a: {get: {responses: {}}}}":        "does not say where the API is",
 		"openapi: 3.0.0\ninfo: {title: a, version: b}\npaths: {/a: {get: {responses: {'200': {$ref: 'other.yaml#/x'}}}}}": "read the OpenAPI document",
 	} {

@@ -108,8 +108,10 @@ var documentedActions = []documented{
 		name:       "jobStatus",
 		migrations: []string{jobsMigration},
 		files: map[string][]string{
-			"golang": slices.Concat([]string{"actions/job_answers.go", "actions/job_status.go", "actions/job_status_test.go",
-				"actions/background_test.go"}, goJobs, goStorage),
+			"golang": slices.Concat([]string{
+				"actions/job_answers.go", "actions/job_status.go", "actions/job_status_test.go",
+				"actions/background_test.go",
+			}, goJobs, goStorage),
 			"nestjs": nestFiles["jobStatus"],
 			"python": {
 				"actions/job_answers.py", "actions/job_status.py", "service/file_links.py", "service/jobs.py",

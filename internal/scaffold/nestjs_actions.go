@@ -17,7 +17,8 @@ var (
 	}
 	nestPasswords = codegen.TSClass{Name: "PasswordService", Module: "./password.service"}
 	nestCrm       = []codegen.TSClass{
-		{Name: "Cipher", Module: "../crm/cipher"}, {Name: "Targets", Module: "../crm/targets"},
+		{Name: "Cipher", Module: "../crm/cipher"},
+		{Name: "Targets", Module: "../crm/targets"},
 		{Name: "IntegrationService", Module: "./integration.service"},
 	}
 )
@@ -59,7 +60,8 @@ var nestImplementations = map[string]codegen.TSImplementation{
 		},
 		Providers: slices.Concat([]codegen.TSClass{
 			{Name: "BulkUserService", Module: "./bulk-user.service"},
-			{Name: "InvitationService", Module: "./invitation.service"}, nestPasswords,
+			{Name: "InvitationService", Module: "./invitation.service"},
+			nestPasswords,
 		}, nestQueue),
 	},
 	"uploadAndProcessFile": {

@@ -60,6 +60,8 @@ func writePython(t *testing.T, files []File) (service string) {
 }
 
 // A project with one of the documented actions has all the files that it and its tests need.
+//
+//nolint:tparallel // each takes all processors
 func TestPythonDocumentedActions(t *testing.T) {
 	t.Parallel()
 	python := pytools.Python(t)

@@ -9,20 +9,20 @@ import (
 )
 
 // Missing ends the test: what it needs is not there.
-func Missing(t testing.TB, format string, args ...any) {
-	t.Helper()
+func Missing(tb testing.TB, format string, args ...any) {
+	tb.Helper()
 	if os.Getenv("CI") != "" {
-		t.Fatalf(format, args...)
+		tb.Fatalf(format, args...)
 	}
-	t.Skipf(format, args...)
+	tb.Skipf(format, args...)
 }
 
 // Program returns the path of a program, or ends the test.
-func Program(t testing.TB, name string) string {
-	t.Helper()
+func Program(tb testing.TB, name string) string {
+	tb.Helper()
 	path, err := exec.LookPath(name)
 	if err != nil {
-		Missing(t, "%s is not installed", name)
+		Missing(tb, "%s is not installed", name)
 	}
 	return path
 }

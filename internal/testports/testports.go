@@ -64,7 +64,7 @@ func Free(n int) ([]int, error) {
 // unused says that nothing listens on the port. It asks by a connection: a listener of its own would stay open after its
 // end for as long as a child process that is just being started holds a copy of it.
 func unused(port int) bool {
-	conn, err := net.Dial("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
+	conn, err := (&net.Dialer{}).Dial("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
 	if err == nil {
 		_ = conn.Close()
 	}
@@ -72,11 +72,11 @@ func unused(port int) bool {
 }
 
 // Port is one of [Free].
-func Port(t testing.TB) int {
-	t.Helper()
+func Port(tb testing.TB) int {
+	tb.Helper()
 	ports, err := Free(1)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return ports[0]
 }

@@ -90,7 +90,7 @@ func serve(ctx context.Context, getenv func(string) string, stdout io.Writer) er
 
 	prefix := cfg.ProjectName + ":golang:"
 	parts, vars := lifecycle.New(log), config.NewReader(getenv)
-	list := actions.All(actions.Deps{
+	list := actions.All(actions.Deps{ //nolint:contextcheck // what works in the background ends with parts
 		Log:    log,
 		Config: cfg,
 		Env:    vars,

@@ -88,7 +88,7 @@ func TestOverride(t *testing.T) {
 	p := newProject(t)
 	path := filepath.Join(p.dir, "docker-compose.override.yml")
 	for text, want := range map[string]error{
-		"services:\n  redis:\n    enviroment: {A: b}\n": errdefs.ErrInvalid,
+		"services:\n  redis:\n    environ: {A: b}\n": errdefs.ErrInvalid,
 		"services: [\n": errdefs.ErrInvalid,
 		"services:\n  extra:\n    image: nself-test/redis\n    command: [sleep, '99']\n": nil,
 	} {

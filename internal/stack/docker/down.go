@@ -71,7 +71,7 @@ func (d *driver) Down(ctx context.Context, opts stack.DownOptions) error {
 	if err := a.stop(ctx, all, order); err != nil {
 		return err
 	}
-	sdk, err := e.compose(nil, nil)
+	sdk, err := e.compose(nil)
 	if err != nil {
 		return err
 	}

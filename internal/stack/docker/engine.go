@@ -112,19 +112,13 @@ func (e *engine) local() bool {
 	return dockerhost.Local(e.host)
 }
 
-// compose opens the SDK with out for the builder's output and bus for its events; both may be nil.
-func (e *engine) compose(out io.Writer, bus api.EventProcessor) (api.Compose, error) {
+// compose opens the SDK with out for the builder's output, which may be nil.
+func (e *engine) compose(out io.Writer) (api.Compose, error) {
 	if out == nil {
 		out = io.Discard
 	}
-	opts := []compose.Option{
-		compose.WithStreams(out, out, strings.NewReader("")),
-		compose.WithPrompt(func(_ string, byDefault bool) (bool, error) { return byDefault, nil }),
-	}
-	if bus != nil {
-		opts = append(opts, compose.WithEventProcessor(bus))
-	}
-	s, err := compose.NewComposeService(e.cli, opts...)
+	s, err := compose.NewComposeService(e.cli, compose.WithStreams(out, out, strings.NewReader("")),
+		compose.WithPrompt(func(_ string, byDefault bool) (bool, error) { return byDefault, nil }))
 	if err != nil {
 		return nil, fmt.Errorf("open Compose: %w", err)
 	}

@@ -265,7 +265,7 @@ func TestNoPermission(t *testing.T) {
 		t.Log(err, errdefs.Hints(err), errors.Is(err, errdefs.ErrUnavailable))
 		return
 	}
-	dir, err := os.MkdirTemp("", "nself-test-socket-")
+	dir, err := os.MkdirTemp("", "nself-test-socket-") //nolint:usetesting // its path is short enough for a socket
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -313,7 +313,7 @@ func TestEngineElsewhere(t *testing.T) {
 	}
 	var answer string
 	d := docker.New(docker.Options{
-		Config: cfg, Load: p.load, Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
+		Config: cfg, Load: p.load, Log: slog.New(slog.DiscardHandler),
 		Migrate: func(ctx context.Context, there *env.Config, _ func(string)) error {
 			if there.Postgres.Port == cfg.Postgres.Port {
 				t.Error("the published port is used, which is not on this machine")

@@ -81,7 +81,7 @@ func (a *ascent) pull(ctx context.Context, name, image string) error {
 	if err != nil {
 		return err
 	}
-	sdk, err := a.engine.compose(nil, nil)
+	sdk, err := a.engine.compose(nil)
 	if err != nil {
 		return err
 	}
@@ -122,7 +122,7 @@ func (a *ascent) build(ctx context.Context, name string) ([]string, error) {
 	out := &buildLog{say: func(line string) {
 		a.report(stack.Event{Service: name, Kind: stack.EventBuilding, Detail: line})
 	}}
-	sdk, err := a.engine.compose(out, nil)
+	sdk, err := a.engine.compose(out)
 	if err != nil {
 		return nil, err
 	}

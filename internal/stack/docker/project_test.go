@@ -4,8 +4,8 @@ import (
 	"context"
 	"crypto/rand"
 	"fmt"
-	"io"
 	"log/slog"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -118,15 +118,11 @@ func (p *project) set(t *testing.T, settings map[string]string) {
 		"POSTGRES_PASSWORD":           "pg pass\"word$of-enough-length",
 		"HASURA_GRAPHQL_ADMIN_SECRET": "admin-secret-of-enough-length-0123456789", "REDIS_PASSWORD": "redis-pass-word-0123456789",
 	}
-	for k, v := range testImages {
-		vars[k] = v
-	}
+	maps.Copy(vars, testImages)
 	for k, v := range p.ports {
 		vars[k] = strconv.Itoa(v)
 	}
-	for k, v := range settings {
-		vars[k] = v
-	}
+	maps.Copy(vars, settings)
 	var b strings.Builder
 	for k, v := range vars {
 		fmt.Fprintf(&b, "%s='%s'\n", k, strings.ReplaceAll(v, "'", ""))
@@ -148,7 +144,7 @@ func (p *project) driver(t *testing.T) stack.Driver {
 		t.Fatalf("load the configuration: %v", err)
 	}
 	return docker.New(docker.Options{
-		Config: cfg, Load: p.load, Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
+		Config: cfg, Load: p.load, Log: slog.New(slog.DiscardHandler),
 		SavePorts: func(dir string, ports map[string]int) error {
 			for key, port := range ports {
 				if _, err := env.Set(dir, key, strconv.Itoa(port), env.SetOptions{}); err != nil {

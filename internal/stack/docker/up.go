@@ -218,7 +218,7 @@ func (a *ascent) create(ctx context.Context, failed map[string]error, all bool) 
 	if err != nil {
 		return fmt.Errorf("read the Compose model: %w", err)
 	}
-	sdk, err := a.engine.compose(nil, nil)
+	sdk, err := a.engine.compose(nil)
 	if err != nil {
 		return err
 	}

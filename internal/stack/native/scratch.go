@@ -53,9 +53,9 @@ func NewScratch(ctx context.Context, opts ScratchOptions) (_ *Scratch, err error
 	}
 	cfg := *opts.Config
 	sc := &Scratch{Config: &cfg, end: func() {}, drop: func(context.Context) error { return nil }}
-	defer func() {
+	defer func() { //nolint:contextcheck // ctx may be what has ended
 		if err != nil {
-			err = errors.Join(err, sc.Close()) //nolint:contextcheck // ctx may be what has ended
+			err = errors.Join(err, sc.Close())
 		}
 	}()
 	cfg.Redis.Enabled = true

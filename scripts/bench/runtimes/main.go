@@ -28,7 +28,7 @@ const (
 	callers = 8
 	// least is what is demanded of both ratios.
 	least = 0.7
-	sdl     = `type Query { cachedUser(id: UUID!): CachedUser }
+	sdl   = `type Query { cachedUser(id: UUID!): CachedUser }
 type CachedUser { id: UUID! email: String! name: String! }
 scalar UUID
 `
@@ -38,10 +38,14 @@ scalar UUID
 type scenario struct{ name, path, body string }
 
 var scenarios = []scenario{
-	{"validation failure", "/actions/register-user",
-		`{"action":{"name":"registerUser"},"input":{"input":{}},"session_variables":{"x-hasura-role":"admin"}}`},
-	{"cached read", "/actions/cached-user",
-		`{"action":{"name":"cachedUser"},"input":{"id":"` + userID + `"},"session_variables":{"x-hasura-role":"admin"}}`},
+	{
+		"validation failure", "/actions/register-user",
+		`{"action":{"name":"registerUser"},"input":{"input":{}},"session_variables":{"x-hasura-role":"admin"}}`,
+	},
+	{
+		"cached read", "/actions/cached-user",
+		`{"action":{"name":"cachedUser"},"input":{"id":"` + userID + `"},"session_variables":{"x-hasura-role":"admin"}}`,
+	},
 }
 
 func main() {
@@ -89,8 +93,8 @@ func (b *bench) run(ctx context.Context) error {
 		return err
 	}
 	b.dir = filepath.Join(root, "shop")
-	defer func() { _, _ = b.exec("down", "--driver", "native", "--volumes") }()
-	port, secret, err := b.start(root)
+	defer func() { _, _ = b.exec(ctx, "down", "--driver", "native", "--volumes") }()
+	port, secret, err := b.start(ctx, root)
 	if err != nil {
 		return err
 	}
@@ -123,8 +127,8 @@ func (b *bench) run(ctx context.Context) error {
 	return nil
 }
 
-func (b *bench) exec(args ...string) (string, error) {
-	cmd := exec.CommandContext(context.Background(), b.nself, args...)
+func (b *bench) exec(ctx context.Context, args ...string) (string, error) {
+	cmd := exec.CommandContext(ctx, b.nself, args...)
 	cmd.Dir = b.dir
 	var errs strings.Builder
 	cmd.Stderr = &errs
@@ -136,8 +140,8 @@ func (b *bench) exec(args ...string) (string, error) {
 }
 
 // start makes a project with the two actions and runs it.
-func (b *bench) start(root string) (port, secret string, err error) {
-	if out, err := exec.CommandContext(context.Background(), b.nself, "init", b.dir, "--runtime", b.runtime).CombinedOutput(); err != nil {
+func (b *bench) start(ctx context.Context, root string) (port, secret string, err error) {
+	if out, err := exec.CommandContext(ctx, b.nself, "init", b.dir, "--runtime", b.runtime).CombinedOutput(); err != nil {
 		return "", "", fmt.Errorf("nself init: %w\n%s", err, out)
 	}
 	file := filepath.Join(root, "cached.graphql")
@@ -161,7 +165,7 @@ func (b *bench) start(root string) (port, secret string, err error) {
 		{"action", "new", "cachedUser", "--runtime", b.runtime, "--sdl", file},
 	}
 	for _, args := range steps {
-		if _, err := b.exec(args...); err != nil {
+		if _, err := b.exec(ctx, args...); err != nil {
 			return "", "", err
 		}
 	}
@@ -174,15 +178,15 @@ func (b *bench) start(root string) (port, secret string, err error) {
 			"', 'bench@example.com', '!', 'Bench')"},
 	}
 	for _, args := range steps {
-		if _, err := b.exec(args...); err != nil {
+		if _, err := b.exec(ctx, args...); err != nil {
 			return "", "", err
 		}
 	}
-	port, err = b.exec("config", "get", strings.ToUpper(b.runtime)+"_PORT")
+	port, err = b.exec(ctx, "config", "get", strings.ToUpper(b.runtime)+"_PORT")
 	if err != nil {
 		return "", "", err
 	}
-	secret, err = b.exec("config", "get", "HASURA_GRAPHQL_ADMIN_SECRET", "--reveal")
+	secret, err = b.exec(ctx, "config", "get", "HASURA_GRAPHQL_ADMIN_SECRET", "--reveal")
 	return port, secret, err
 }
 
@@ -192,11 +196,11 @@ func (b *bench) bare(ctx context.Context) (*exec.Cmd, string, error) {
 	if err != nil {
 		return nil, "", err
 	}
-	redisPort, err := b.exec("config", "get", "REDIS_PORT")
+	redisPort, err := b.exec(ctx, "config", "get", "REDIS_PORT")
 	if err != nil {
 		return nil, "", err
 	}
-	password, err := b.exec("config", "get", "REDIS_PASSWORD", "--reveal")
+	password, err := b.exec(ctx, "config", "get", "REDIS_PASSWORD", "--reveal")
 	if err != nil {
 		return nil, "", err
 	}

@@ -2,6 +2,7 @@ package actions
 
 import (
 	"fmt"
+	"strconv"
 	"testing"
 )
 
@@ -20,7 +21,7 @@ func TestCancelJob(t *testing.T) {
 	}
 	// The limiter counts the calls of a user, so each has one of their own.
 	for i, status := range []string{"QUEUED", "RUNNING"} {
-		id, got := cancel(status, fmt.Sprint(i))
+		id, got := cancel(status, strconv.Itoa(i))
 		if got["success"] != true || got["status"] != "CANCELLED" || got["message"] != "Job was cancelled" || got["finished_at"] == nil {
 			t.Errorf("%s: got %v", status, got)
 		}
@@ -29,7 +30,7 @@ func TestCancelJob(t *testing.T) {
 		}
 	}
 	for i, status := range []string{"SUCCEEDED", "FAILED"} {
-		_, got := cancel(status, fmt.Sprint(10+i))
+		_, got := cancel(status, strconv.Itoa(10+i))
 		if got["success"] != false || got["status"] != status || got["message"] != "Job has already finished" ||
 			got["error_code"] != "ALREADY_FINISHED" {
 			t.Errorf("%s: got %v", status, got)

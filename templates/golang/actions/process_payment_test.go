@@ -2,6 +2,7 @@ package actions
 
 import (
 	"fmt"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"reflect"
@@ -127,10 +128,7 @@ func TestProcessPayment(t *testing.T) {
 		"errors": nil, "error_code": nil,
 	}
 	with := func(pairs ...any) map[string]any {
-		m := map[string]any{}
-		for k, v := range null {
-			m[k] = v
-		}
+		m := maps.Clone(null)
 		for i := 0; i < len(pairs); i += 2 {
 			m[pairs[i].(string)] = pairs[i+1]
 		}
@@ -270,8 +268,10 @@ func TestValidatePayment(t *testing.T) {
 	s := newService(t, serviceOptions{})
 	for _, tt := range []struct{ input, want string }{
 		{`{}`, "[amount INVALID_RANGE currency INVALID_CURRENCY payment_method_id REQUIRED_FIELD customer_id NOT_FOUND]"},
-		{`{"amount":100000000,"currency":"xxx","payment_method_id":" ","customer_id":"7","description":"` + strings.Repeat("x", 1001) + `"}`,
-			"[amount INVALID_RANGE currency INVALID_CURRENCY payment_method_id REQUIRED_FIELD customer_id NOT_FOUND description INVALID_LENGTH]"},
+		{
+			`{"amount":100000000,"currency":"xxx","payment_method_id":" ","customer_id":"7","description":"` + strings.Repeat("x", 1001) + `"}`,
+			"[amount INVALID_RANGE currency INVALID_CURRENCY payment_method_id REQUIRED_FIELD customer_id NOT_FOUND description INVALID_LENGTH]",
+		},
 		{`{"amount":1,"currency":"JPY","payment_method_id":"pm","customer_id":"` + alice + `"}`, "[customer_id NOT_FOUND]"},
 	} {
 		_, got := s.post(t, "process-payment", `{"input":{"input":`+tt.input+`}}`)

@@ -40,10 +40,14 @@ func TestSyncWithCrm(t *testing.T) {
 		want, stored string
 	}{
 		{"all", "", 200, "true 2 0 CRM sync completed successfully <nil> <nil> <nil>", "a@x.co SYNCED - b@x.co SYNCED -"},
-		{"some", `{"results":[{"email":"b@x.co","success":false,"error":"no"}]}`, 200,
-			"false 1 1 CRM sync completed with failures <nil> <nil> <nil>", "a@x.co SYNCED - b@x.co FAILED no"},
-		{"key", "", 401, "false 0 2 CRM sync failed CRM refused the API key <nil> <nil>",
-			"a@x.co FAILED CRM refused the API key b@x.co FAILED CRM refused the API key"},
+		{
+			"some", `{"results":[{"email":"b@x.co","success":false,"error":"no"}]}`, 200,
+			"false 1 1 CRM sync completed with failures <nil> <nil> <nil>", "a@x.co SYNCED - b@x.co FAILED no",
+		},
+		{
+			"key", "", 401, "false 0 2 CRM sync failed CRM refused the API key <nil> <nil>",
+			"a@x.co FAILED CRM refused the API key b@x.co FAILED CRM refused the API key",
+		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()

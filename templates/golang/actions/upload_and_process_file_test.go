@@ -122,8 +122,10 @@ func TestUploadRefuses(t *testing.T) {
 		{"no image", upload(t, "a.png", "image/png", []byte("\x89PNG\r\n\x1a\n"), ""), "file_type UNSUPPORTED_TYPE"},
 		{"claim", upload(t, "a.png", "image/png", []byte("<svg/>"), ""), "file_type TYPE_MISMATCH"},
 		{"huge", upload(t, "a.png", "image/png", huge, ""), "file_data IMAGE_TOO_LARGE"},
-		{"options", upload(t, "a", "text/csv", []byte("a"), `{"thumbnail_width":0,"thumbnail_height":2001}`),
-			"processing_options.thumbnail_width INVALID_RANGE processing_options.thumbnail_height INVALID_RANGE"},
+		{
+			"options", upload(t, "a", "text/csv", []byte("a"), `{"thumbnail_width":0,"thumbnail_height":2001}`),
+			"processing_options.thumbnail_width INVALID_RANGE processing_options.thumbnail_height INVALID_RANGE",
+		},
 	} {
 		in.Input = FileUploadInput{}
 		if err := json.Unmarshal([]byte(tt.input), &in); err != nil {

@@ -132,7 +132,7 @@ func (p *push) batch(ctx context.Context, batch []Contact, reasons []string) (re
 		status, wait, answer, err := p.send(ctx, body, key)
 		switch {
 		case ctx.Err() != nil:
-			return reasonLate, reasonLate, nil
+			return reasonLate, reasonLate, nil //nolint:nilerr // the reason is the answer
 		case errors.Is(err, ErrForbidden):
 			p.log.WarnContext(ctx, "contacts not sent", slog.Any("error", err))
 			return reasonTarget, reasonTarget, nil

@@ -26,7 +26,7 @@ func TestDetect(t *testing.T) {
 		}
 	}
 	for given, want := range map[string]string{
-		"Image/JPG": JPEG, " text/csv; charset=utf-8": CSV, "image/png": PNG, "": "",
+		"Image/JPG": JPEG, "\ttext/csv; charset=utf-8": CSV, "image/png": PNG, "": "",
 	} {
 		if got := NormalType(given); got != want {
 			t.Errorf("%q became %q, want %q", given, got, want)
@@ -148,9 +148,11 @@ func TestDescribe(t *testing.T) {
 		{"empty", "", `{"rows":0,"columns":[]}`},
 		{"header", "a,b\n", `{"rows":0,"columns":[{"name":"a","empty":0,"numeric":0,"min":null,"max":null},` +
 			`{"name":"b","empty":0,"numeric":0,"min":null,"max":null}]}`},
-		{"numbers", "\ufeffn,t\r\n 1 ,x\r\n-2.5,\r\n\r\n1e3,\"a\nb\"\r\n+.5,7,8\r\n.,0x1\r\n",
+		{
+			"numbers", "\ufeffn,t\r\n 1 ,x\r\n-2.5,\r\n\r\n1e3,\"a\nb\"\r\n+.5,7,8\r\n.,0x1\r\n",
 			`{"rows":5,"columns":[{"name":"n","empty":0,"numeric":4,"min":-2.5,"max":1000},` +
-				`{"name":"t","empty":1,"numeric":1,"min":7,"max":7}]}`},
+				`{"name":"t","empty":1,"numeric":1,"min":7,"max":7}]}`,
+		},
 		{"ragged", "a,b\n1\n", `{"rows":1,"columns":[{"name":"a","empty":0,"numeric":1,"min":1,"max":1},` +
 			`{"name":"b","empty":1,"numeric":0,"min":null,"max":null}]}`},
 		{"beyond numbers", "a\n1e999\n", `{"rows":1,"columns":[{"name":"a","empty":0,"numeric":0,"min":null,"max":null}]}`},

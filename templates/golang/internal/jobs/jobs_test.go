@@ -239,8 +239,13 @@ func TestFindOwn(t *testing.T) {
 		any      bool
 		found    bool
 	}{
-		{id, "7", false, true}, {id, "8", false, false}, {id, "", true, true}, {id, "", false, false},
-		{"00000000-0000-0000-0000-000000000000", "7", false, false}, {"' OR 1=1", "7", true, false}, {"", "7", true, false},
+		{id, "7", false, true},
+		{id, "8", false, false},
+		{id, "", true, true},
+		{id, "", false, false},
+		{"00000000-0000-0000-0000-000000000000", "7", false, false},
+		{"' OR 1=1", "7", true, false},
+		{"", "7", true, false},
 	} {
 		if _, err := s.FindOwn(t.Context(), tt.id, tt.user, tt.any); (err == nil) != tt.found {
 			t.Errorf("job %q for user %q, any %t: %v", tt.id, tt.user, tt.any, err)

@@ -55,7 +55,7 @@ func NewGateway(env *config.Reader, publicURL string) *Gateway {
 		return g
 	}
 	cfg := &stripe.BackendConfig{
-		EnableTelemetry:   stripe.Bool(false),
+		EnableTelemetry:   new(false),
 		HTTPClient:        &http.Client{Timeout: callTimeout},
 		LeveledLogger:     &stripe.LeveledLogger{Level: stripe.LevelNull}, // errors come back, and are logged once
 		MaxNetworkRetries: stripe.Int64(retries),
@@ -93,8 +93,8 @@ func (g *Gateway) Pay(ctx context.Context, p Payment, customer string, r Request
 		}
 	}
 	params := &stripe.PaymentIntentCreateParams{
-		Amount: stripe.Int64(int64(r.Amount)), Currency: &r.Currency, PaymentMethod: &r.PaymentMethod, Customer: &customer,
-		Confirm: stripe.Bool(true), OffSession: stripe.Bool(false), ReturnURL: &g.returnURL,
+		Amount: new(int64(r.Amount)), Currency: &r.Currency, PaymentMethod: &r.PaymentMethod, Customer: &customer,
+		Confirm: new(true), OffSession: new(false), ReturnURL: &g.returnURL,
 		Metadata: map[string]string{"payment_id": p.ID},
 	}
 	if r.Description != "" { // an empty one would mean "remove it"

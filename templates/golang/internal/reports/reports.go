@@ -36,12 +36,14 @@ func (r Report) source() (source, error) {
 	switch r.Type {
 	case "USERS":
 		return source{
-			"public.users", []string{"id", "email", "name", "company", "email_verified", "created_at"},
+			"public.users",
+			[]string{"id", "email", "name", "company", "email_verified", "created_at"},
 			[]string{"id::text", "email", "name", "coalesce(company, '')", "email_verified::text", created},
 		}, nil
 	case "PAYMENTS":
 		return source{
-			"public.payments", []string{"id", "customer_id", "amount", "currency", "status", "description", "created_at"},
+			"public.payments",
+			[]string{"id", "customer_id", "amount", "currency", "status", "description", "created_at"},
 			[]string{"id::text", "customer_id::text", "amount::text", "currency", "status", "description", created},
 		}, nil
 	}

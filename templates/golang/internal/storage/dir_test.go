@@ -132,7 +132,7 @@ func TestLinks(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	resp, body := fetch(t, link)
+	resp, body := fetch(t, link) //nolint:bodyclose // fetch has closed it
 	if resp.StatusCode != http.StatusOK || body != "a,b\r\n" {
 		t.Errorf("%s: got %d %q", link, resp.StatusCode, body)
 	}
@@ -162,7 +162,7 @@ func TestLinks(t *testing.T) {
 		{strings.Replace(link, "000000000001", "000000000002", 1), http.StatusForbidden, "FORBIDDEN"},
 		{strings.Replace(link, "/files/0b0b0b0b-0000-4000-8000-000000000001/", "/files/..%2f/", 1), http.StatusForbidden, "FORBIDDEN"},
 	} {
-		resp, body := fetch(t, tt.url)
+		resp, body := fetch(t, tt.url) //nolint:bodyclose // fetch has closed it
 		if resp.StatusCode != tt.status || !strings.Contains(body, `"error_code":"`+tt.code+`"`) {
 			t.Errorf("%s: got %d %s, want %d", tt.url, resp.StatusCode, body, tt.status)
 		}

@@ -144,7 +144,7 @@ func TestS3(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	resp, body := fetch(t, link)
+	resp, body := fetch(t, link) //nolint:bodyclose // fetch has closed it
 	if resp.StatusCode != http.StatusOK || len(body) <= partSize ||
 		!strings.HasPrefix(resp.Header.Get("Content-Disposition"), "attachment; filename") {
 		t.Errorf("%s: got %d, %d bytes, %v", link, resp.StatusCode, len(body), resp.Header)

@@ -65,7 +65,7 @@ func OpenPool(ctx context.Context, url config.Secret, size int) (*pgxpool.Pool, 
 		cfg.ConnConfig.ConnectTimeout = connectTimeout
 	}
 	if size > 0 {
-		cfg.MaxConns = int32(min(size, math.MaxInt16)) //nolint:gosec // it is bounded
+		cfg.MaxConns = int32(min(size, math.MaxInt16))
 	}
 	cfg.HealthCheckPeriod = healthCheck
 	cfg.MaxConnIdleTime = maxConnIdleTime
