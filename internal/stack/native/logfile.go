@@ -28,12 +28,14 @@ type logFile struct {
 	path  string
 	limit int64
 
-	mu   sync.Mutex
-	f    *os.File
-	size int64
-	part []byte
-	ring []string
-	err  error
+	mu     sync.Mutex
+	f      *os.File
+	size   int64
+	part   []byte // a line whose end has not come yet
+	ready  []byte // whole lines that are written together at the end of a Write
+	ring   [ringLines][]byte
+	filled int // how many lines were put into ring since the last mark; the newest is ring[(filled-1)%ringLines]
+	err    error
 }
 
 func openLog(path string) (*logFile, error) {
@@ -58,26 +60,32 @@ func (l *logFile) open() error {
 	return nil
 }
 
-// Write takes output as it comes, whole lines or not. It never fails: a service must not end because the disk is full.
+// Write takes output as it comes, whole lines or not. What comes together has one time. It never fails: a service must not
+// end because the disk is full.
 func (l *logFile) Write(p []byte) (int, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	now := time.Now()
 	rest := p
 	for len(rest) > 0 {
-		i := bytes.IndexByte(rest, '\n')
-		if i < 0 {
+		text, after, whole := bytes.Cut(rest, []byte("\n"))
+		if !whole {
 			l.part = append(l.part, rest...)
 			for len(l.part) > maxLineBytes {
-				l.line(l.part[:maxLineBytes])
+				l.line(now, l.part[:maxLineBytes])
 				l.part = append([]byte(nil), l.part[maxLineBytes:]...)
 			}
 			break
 		}
-		l.part = append(l.part, rest[:i]...)
-		l.line(l.part)
+		if len(l.part) > 0 {
+			l.part = append(l.part, text...)
+			text = l.part
+		}
+		l.line(now, text)
 		l.part = l.part[:0]
-		rest = rest[i+1:]
+		rest = after
 	}
+	l.write()
 	return len(p), nil
 }
 
@@ -86,24 +94,32 @@ func (l *logFile) flush() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if len(l.part) > 0 {
-		l.line(l.part)
+		l.line(time.Now(), l.part)
 		l.part = l.part[:0]
+		l.write()
 	}
 }
 
-func (l *logFile) line(text []byte) {
+// line adds a line to those that write writes.
+func (l *logFile) line(now time.Time, text []byte) {
 	text = bytes.TrimSuffix(text, []byte("\r"))
-	if len(l.ring) == ringLines {
-		l.ring = append(l.ring[:0], l.ring[1:]...)
+	slot := &l.ring[l.filled%ringLines]
+	*slot = append((*slot)[:0], text...)
+	l.filled++
+	l.ready = now.UTC().AppendFormat(l.ready, stampLayout)
+	l.ready = append(append(append(l.ready, ' '), text...), '\n')
+	if l.size+int64(len(l.ready)) >= l.limit {
+		l.write()
 	}
-	l.ring = append(l.ring, string(text))
-	if l.f == nil {
+}
+
+// write writes the lines that are ready, and puts the file aside when it is large.
+func (l *logFile) write() {
+	defer func() { l.ready = l.ready[:0] }()
+	if l.f == nil || len(l.ready) == 0 {
 		return
 	}
-	buf := make([]byte, 0, len(text)+len(stampLayout)+2)
-	buf = time.Now().UTC().AppendFormat(buf, stampLayout)
-	buf = append(append(append(buf, ' '), text...), '\n')
-	n, err := l.f.Write(buf)
+	n, err := l.f.Write(l.ready)
 	if err != nil {
 		l.err = err
 	}
@@ -134,7 +150,10 @@ func rotated(path string, n int) string { return path + "." + strconv.Itoa(n) }
 func (l *logFile) last() []string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	lines := append([]string(nil), l.ring...)
+	var lines []string
+	for i := max(0, l.filled-ringLines); i < l.filled; i++ {
+		lines = append(lines, string(l.ring[i%ringLines]))
+	}
 	if len(l.part) > 0 {
 		lines = append(lines, string(l.part))
 	}
@@ -145,7 +164,7 @@ func (l *logFile) last() []string {
 func (l *logFile) mark() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.ring = nil
+	l.filled = 0
 }
 
 func (l *logFile) close() {
