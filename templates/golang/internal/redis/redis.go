@@ -16,11 +16,12 @@ import (
 	"github.com/nself-org/nself/templates/golang/internal/config"
 )
 
-// opTimeout bounds each use of Redis: waiting longer for it than for the database would defeat its purpose.
-const opTimeout = 500 * time.Millisecond
+// stepTimeout bounds to connect, to send and to receive: waiting longer for Redis than for the database would defeat its
+// purpose.
+const stepTimeout = 500 * time.Millisecond
 
-// Client is a connection to Redis that is made when it is first used. It is safe for concurrent use. Every call is bounded
-// by half a second.
+// Client is a connection to Redis that is made when it is first used. It is safe for concurrent use. Every step of a call is
+// bounded by half a second; a call that fails is tried once more.
 type Client interface {
 	// Get returns the value at key, and whether there is one.
 	Get(ctx context.Context, key string) (value []byte, found bool, err error)
@@ -51,9 +52,10 @@ func Open(url config.Secret) (Client, error) {
 	if err != nil {
 		return nil, errors.New("REDIS_URL is not a valid Redis connection string") // the cause may quote the password
 	}
-	opts.DialTimeout = opTimeout
-	opts.ReadTimeout = opTimeout
-	opts.WriteTimeout = opTimeout
+	opts.DialTimeout = stepTimeout
+	opts.ReadTimeout = stepTimeout
+	opts.WriteTimeout = stepTimeout
+	opts.PoolTimeout = stepTimeout
 	opts.ContextTimeoutEnabled = true
 	opts.DialerRetries = 1
 	opts.MaxRetries = 1
@@ -79,8 +81,6 @@ type client struct {
 }
 
 func (c *client) Get(ctx context.Context, key string) ([]byte, bool, error) {
-	ctx, cancel := context.WithTimeout(ctx, opTimeout)
-	defer cancel()
 	value, err := c.conn.Get(ctx, key).Bytes()
 	if errors.Is(err, goredis.Nil) {
 		return nil, false, nil
@@ -89,20 +89,14 @@ func (c *client) Get(ctx context.Context, key string) ([]byte, bool, error) {
 }
 
 func (c *client) Set(ctx context.Context, key string, value []byte, ttl time.Duration) error {
-	ctx, cancel := context.WithTimeout(ctx, opTimeout)
-	defer cancel()
 	return c.conn.Set(ctx, key, value, ttl).Err()
 }
 
 func (c *client) Delete(ctx context.Context, keys ...string) error {
-	ctx, cancel := context.WithTimeout(ctx, opTimeout)
-	defer cancel()
 	return c.conn.Del(ctx, keys...).Err()
 }
 
 func (c *client) Allow(ctx context.Context, key string, limit Limit) (bool, time.Duration, error) {
-	ctx, cancel := context.WithTimeout(ctx, opTimeout)
-	defer cancel()
 	res, err := c.limiter.Allow(ctx, key, redis_rate.Limit{Rate: limit.Calls, Burst: limit.Calls, Period: limit.Period})
 	if err != nil {
 		return false, 0, err
