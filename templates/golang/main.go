@@ -14,7 +14,7 @@ import (
 	"net/http"
 	"os"
 	"os/signal"
-	"runtime/debug"
+	"runtime"
 	"strconv"
 	"strings"
 	"syscall"
@@ -56,9 +56,9 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout 
 	}
 }
 
-// gcPercent is how much the heap may grow between two collections, in percent: a service's heap is so small that at Go's own
-// 100 it would be collected many times a second under load, for a few megabytes. GOGC in the environment goes first.
-const gcPercent = 400
+// ballastBytes is what the heap counts as in use from the start. Nothing is ever written there, so that it takes no memory;
+// but the collector, which runs whenever the heap has doubled, need not run many times a second over a few megabytes.
+const ballastBytes = 32 << 20
 
 // serve puts the parts together and runs them until ctx ends.
 func serve(ctx context.Context, getenv func(string) string, stdout io.Writer) error {
@@ -66,9 +66,8 @@ func serve(ctx context.Context, getenv func(string) string, stdout io.Writer) er
 	if err != nil {
 		return err
 	}
-	if getenv("GOGC") == "" {
-		debug.SetGCPercent(gcPercent)
-	}
+	ballast := make([]byte, ballastBytes)
+	defer runtime.KeepAlive(ballast)
 	out := logging.NewBuffer(stdout)
 	defer func() { _ = out.Flush() }() // where it could be told is what failed
 	log := logging.New(out, cfg.LogLevel)
