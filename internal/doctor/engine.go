@@ -20,10 +20,11 @@ import (
 )
 
 const (
-	// dockerTimeout is for an engine on this machine, which answers in milliseconds or not at all.
-	dockerTimeout = 400 * time.Millisecond
-	// minDocker is the oldest engine that the docker driver is known to work with.
-	minDocker = "20.10"
+	// dockerTimeout is for an engine on this machine: Docker answers in milliseconds, Podman asks its own programs first.
+	dockerTimeout = 2 * time.Second
+	// minAPI is the oldest version of the Engine API that the docker driver is known to work with, that of Docker 20.10 and
+	// Podman 4.
+	minAPI = "1.41"
 	// warnEngineMemory is what an engine in a virtual machine should have: all services take about half of it.
 	warnEngineMemory = 3 * gib / 2
 )
@@ -105,8 +106,8 @@ func checkDocker(ctx context.Context, x *examiner) []Finding {
 		return one("docker", OK, "no engine answers at "+at+"; the native driver does without", "")
 	case err != nil:
 		return one("docker", Fail, "no engine answers at "+at, x.startDocker())
-	case older(version(f.version), minDocker):
-		return one("docker", Warn, fmt.Sprintf("engine %s at %s is older than %s", f.version, at, minDocker),
+	case older(version(f.api), minAPI):
+		return one("docker", Warn, fmt.Sprintf("engine %s at %s has the API %s; %s is the oldest that is known to work", f.version, at, f.api, minAPI),
 			open("https://docs.docker.com/engine/install/"))
 	}
 	detail := fmt.Sprintf("engine %s at %s, API %s", f.version, at, f.api)

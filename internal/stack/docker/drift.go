@@ -55,6 +55,21 @@ func changed(project *types.Project, order []string, all map[string]container.In
 	return names, nil
 }
 
+// unchanged names the running services that are not among the changed.
+func unchanged(project *types.Project, order []string, all map[string]container.InspectResponse) ([]string, error) {
+	differ, err := changed(project, order, all)
+	if err != nil {
+		return nil, err
+	}
+	var names []string
+	for _, name := range order {
+		if running(all[name]) && !slices.Contains(differ, name) {
+			names = append(names, name)
+		}
+	}
+	return names, nil
+}
+
 func differs(s types.ServiceConfig, c container.InspectResponse) (bool, error) {
 	hash, err := compose.ServiceHash(s)
 	if err != nil {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -14,6 +15,7 @@ import (
 	"github.com/docker/cli/cli/flags"
 	"github.com/docker/compose/v5/pkg/api"
 	"github.com/docker/compose/v5/pkg/compose"
+	"github.com/moby/moby/api/types/system"
 	"github.com/moby/moby/client"
 	"github.com/sirupsen/logrus"
 
@@ -71,6 +73,12 @@ func connect(ctx context.Context) (*engine, error) {
 		return nil, unreachable(e.host, err)
 	}
 	return e, nil
+}
+
+// podman says whether the engine is Podman's.
+func (e *engine) podman(ctx context.Context) bool {
+	v, err := e.api.ServerVersion(ctx, client.ServerVersionOptions{})
+	return err == nil && slices.ContainsFunc(v.Components, func(c system.ComponentVersion) bool { return strings.HasPrefix(c.Name, "Podman") })
 }
 
 // unreachable says why the engine does not answer, and what to do about it.

@@ -204,15 +204,25 @@ func (a *ascent) decide(ctx context.Context, opts stack.UpOptions) error {
 // create has Compose make the network, the volumes and the containers, new ones where the configuration has changed.
 // Services whose image is missing are left out; one that runs is left as it is.
 func (a *ascent) create(ctx context.Context, failed map[string]error, all bool) error {
+	// Podman lists networks and volumes of a container in ways in which Compose does not find them again, so that it would
+	// make every container anew. Those that run as they should are not shown to it.
+	var right []string
+	if a.engine.podman(ctx) {
+		var err error
+		if right, err = unchanged(a.project, a.order, a.before); err != nil {
+			return err
+		}
+	}
 	var names []string
 	for _, name := range a.order {
-		if failed[name] == nil && !a.keeps(name) {
+		if failed[name] == nil && !a.keeps(name) && !slices.Contains(right, name) {
 			names = append(names, name)
 		}
 	}
 	if len(names) == 0 {
-		a.now = a.before
-		return nil
+		var err error
+		a.now, err = a.engine.containers(ctx, a.project.Name)
+		return err
 	}
 	part, err := a.project.WithSelectedServices(names, types.IgnoreDependencies)
 	if err != nil {
@@ -222,7 +232,7 @@ func (a *ascent) create(ctx context.Context, failed map[string]error, all bool) 
 	if err != nil {
 		return err
 	}
-	orphans := all && len(failed) == 0 && len(a.kept) == 0
+	orphans := all && len(failed) == 0 && len(a.kept) == 0 && len(right) == 0
 	err = sdk.Create(ctx, part, api.CreateOptions{
 		RemoveOrphans: orphans, IgnoreOrphans: !orphans, Inherit: true, QuietPull: true,
 		Recreate: api.RecreateDiverged, RecreateDependencies: api.RecreateDiverged,
