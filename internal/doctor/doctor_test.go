@@ -199,12 +199,12 @@ func TestOutsideOfAProject(t *testing.T) {
 
 func TestDockerEngine(t *testing.T) {
 	t.Parallel()
-	engine := func(t *testing.T, version string) []string {
+	engine := func(t *testing.T, version, api string) []string {
 		t.Helper()
 		mux := http.NewServeMux()
-		mux.HandleFunc("/_ping", func(w http.ResponseWriter, _ *http.Request) { w.Header().Set("Api-Version", "1.41") })
-		mux.HandleFunc("/v1.41/version", func(w http.ResponseWriter, _ *http.Request) {
-			_ = json.NewEncoder(w).Encode(map[string]string{"Version": version, "ApiVersion": "1.41"})
+		mux.HandleFunc("/_ping", func(w http.ResponseWriter, _ *http.Request) { w.Header().Set("Api-Version", api) })
+		mux.HandleFunc("/v"+api+"/version", func(w http.ResponseWriter, _ *http.Request) {
+			_ = json.NewEncoder(w).Encode(map[string]string{"Version": version, "ApiVersion": api})
 		})
 		l, err := net.Listen("tcp", "127.0.0.1:0")
 		if err != nil {
@@ -217,11 +217,15 @@ func TestDockerEngine(t *testing.T) {
 	}
 	t.Run("current", func(t *testing.T) {
 		t.Parallel()
-		want(t, Run(t.Context(), Input{Driver: DriverDocker, Environ: engine(t, "27.3.1")}), "docker", OK, "engine 27.3.1 at tcp://", "")
+		want(t, Run(t.Context(), Input{Driver: DriverDocker, Environ: engine(t, "27.3.1", "1.47")}), "docker", OK, "engine 27.3.1 at tcp://", "")
+	})
+	t.Run("podman", func(t *testing.T) {
+		t.Parallel()
+		want(t, Run(t.Context(), Input{Driver: DriverDocker, Environ: engine(t, "4.3.1", "1.41")}), "docker", OK, "engine 4.3.1 at tcp://", "")
 	})
 	t.Run("old", func(t *testing.T) {
 		t.Parallel()
-		want(t, Run(t.Context(), Input{Environ: engine(t, "19.03.1")}), "docker", Warn, "19.03.1", "docs.docker.com")
+		want(t, Run(t.Context(), Input{Environ: engine(t, "19.03.1", "1.40")}), "docker", Warn, "19.03.1", "docs.docker.com")
 	})
 	t.Run("silent", func(t *testing.T) {
 		t.Parallel()
