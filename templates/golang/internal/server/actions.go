@@ -118,7 +118,8 @@ func (s *Server) write(w http.ResponseWriter, r *http.Request, status int, body 
 	w.Header().Set("X-Content-Type-Options", "nosniff")
 	w.WriteHeader(status)
 	// The caller has gone when this fails, and the log line of the request is written either way.
-	_, _ = w.Write(append(data, '\n'))
+	_, _ = w.Write(data)
+	_, _ = w.Write([]byte{'\n'})
 }
 
 func notFound(w http.ResponseWriter, _ *http.Request) {

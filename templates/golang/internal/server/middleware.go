@@ -35,6 +35,9 @@ func validRequestID(id string) bool {
 // notes collects what handlers learn about a request for its one log line. It belongs to the request's goroutine.
 type notes struct{ attrs []slog.Attr }
 
+// usualNotes are the action, the role, the user and an error's code.
+const usualNotes = 4
+
 type notesKey struct{}
 
 func note(ctx context.Context, attrs ...slog.Attr) {
@@ -59,7 +62,7 @@ func (s *Server) withLog(next http.Handler) http.Handler {
 			id = rand.Text()
 		}
 		w.Header().Set(requestIDHeader, id)
-		n := &notes{}
+		n := &notes{attrs: make([]slog.Attr, 0, usualNotes)}
 		rec := &recorder{ResponseWriter: w}
 		ctx := context.WithValue(logging.WithRequestID(r.Context(), id), notesKey{}, n)
 		next.ServeHTTP(rec, r.WithContext(ctx))
