@@ -1,8 +1,10 @@
+//go:build linux
+
 // Command runtimes measures what a function service adds to the framework it is built on: requests a second and CPU time
 // a request, for an input that is refused and for a read from the cache, side by side with a bare handler of the same
 // framework in the same run.
 //
-//	go run ./scripts/bench/runtimes [-nself bin/nself] [-seconds 1] [-rounds 7] [golang|nestjs|python]...
+//	go run ./scripts/bench/runtimes [-nself bin/nself] [-seconds 0.2] [-rounds 41] [golang|nestjs|python]...
 package main
 
 import (
@@ -16,11 +18,14 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 const (
@@ -50,8 +55,8 @@ var scenarios = []scenario{
 
 func main() {
 	nself := flag.String("nself", "bin/nself", "the nself to use")
-	seconds := flag.Float64("seconds", 1, "how long each round takes")
-	rounds := flag.Int("rounds", 7, "how often each is measured, by turns; the best round counts, which others disturbed least")
+	seconds := flag.Float64("seconds", 0.2, "how long each round takes")
+	rounds := flag.Int("rounds", 41, "how often both are measured, one right after the other; the median of each pair's ratios counts")
 	flag.Parse()
 	names := flag.Args()
 	if len(names) == 0 {
@@ -107,22 +112,27 @@ func (b *bench) run(ctx context.Context) error {
 		_ = bare.Wait()
 	}()
 	for _, s := range scenarios {
-		var service, plain result
-		for range b.rounds { // in turns, so that whatever else the machine does hits both
-			if err := b.measure(ctx, &service, port, secret, s); err != nil {
+		var service, plain results
+		for i := range b.rounds { // in turns, so that whatever else the machine does hits both
+			first := func() error { return b.measure(ctx, &service, port, secret, s) }
+			second := func() error { return b.measure(ctx, &plain, barePort, secret, s) }
+			if i%2 == 1 {
+				first, second = second, first
+			}
+			if err := first(); err != nil {
 				return err
 			}
-			if err := b.measure(ctx, &plain, barePort, secret, s); err != nil {
-				return fmt.Errorf("bare: %w", err)
+			if err := second(); err != nil {
+				return err
 			}
 		}
-		rate, cpu := service.perSecond/plain.perSecond, plain.cpu/service.cpu
+		rate, cpu := medianRatio(service.perSecond, plain.perSecond), medianRatio(plain.cpu, service.cpu)
 		verdict := "ok"
 		if min(rate, cpu) < least {
 			verdict = "missed"
 		}
-		fmt.Printf("| %s | %s | %.0f | %.0f | %.2f | %.0f | %.0f | %.2f | %s |\n", b.runtime, s.name, service.perSecond,
-			plain.perSecond, rate, service.cpu, plain.cpu, cpu, verdict)
+		fmt.Printf("| %s | %s | %.0f | %.0f | %.2f | %.0f | %.0f | %.2f | %s |\n", b.runtime, s.name, median(service.perSecond),
+			median(plain.perSecond), rate, median(service.cpu), median(plain.cpu), cpu, verdict)
 	}
 	return nil
 }
@@ -280,14 +290,28 @@ func (b *bench) find(name string) (string, error) {
 	return found, err
 }
 
-// result is the best of several rounds.
-type result struct {
-	perSecond float64
-	cpu       float64 // µs a request, of all processes of the server
+// results has a figure for each round.
+type results struct {
+	perSecond []float64
+	cpu       []float64 // µs a request, of all processes of the server
+}
+
+// medianRatio compares round with round: the machine is about as busy in both of a pair, but not from one pair to the next.
+func medianRatio(a, b []float64) float64 {
+	ratios := make([]float64, len(a))
+	for i := range a {
+		ratios[i] = a[i] / b[i]
+	}
+	return median(ratios)
+}
+
+func median(list []float64) float64 {
+	sorted := slices.Sorted(slices.Values(list))
+	return sorted[len(sorted)/2]
 }
 
 // measure sends requests for one round.
-func (b *bench) measure(ctx context.Context, r *result, port, secret string, s scenario) error {
+func (b *bench) measure(ctx context.Context, r *results, port, secret string, s scenario) error {
 	if _, err := load(ctx, port, secret, s, b.round/4); err != nil { // warms up
 		return err
 	}
@@ -305,10 +329,8 @@ func (b *bench) measure(ctx context.Context, r *result, port, secret string, s s
 	if err != nil {
 		return err
 	}
-	r.perSecond = max(r.perSecond, float64(n)/took.Seconds())
-	if cpu := float64((after - before).Microseconds()) / float64(n); r.cpu == 0 || cpu < r.cpu {
-		r.cpu = cpu
-	}
+	r.perSecond = append(r.perSecond, float64(n)/took.Seconds())
+	r.cpu = append(r.cpu, float64((after-before).Nanoseconds())/1000/float64(n))
 	return nil
 }
 
@@ -355,38 +377,30 @@ func call(ctx context.Context, client *http.Client, port, secret string, s scena
 	return err
 }
 
-// cpuTime is what the processes that listen on the port, or have it for PORT, and their children have used.
+// cpuTime is what the processes that listen on the port, or have it for PORT, have used.
 func cpuTime(port string) (time.Duration, error) {
-	const ticks = 100 // a second, on every Linux that Go runs on
 	entries, err := os.ReadDir("/proc")
 	if err != nil {
 		return 0, err
 	}
-	total := 0
+	var total time.Duration
 	for _, e := range entries {
-		if _, err := strconv.Atoi(e.Name()); err != nil {
+		pid, err := strconv.ParseInt(e.Name(), 10, 32)
+		if err != nil {
 			continue
 		}
 		environ, _ := os.ReadFile("/proc/" + e.Name() + "/environ")
 		if !strings.Contains("\x00"+string(environ), "\x00PORT="+port+"\x00") {
 			continue
 		}
-		stat, _ := os.ReadFile("/proc/" + e.Name() + "/stat")
-		_, rest, _ := strings.Cut(string(stat), ") ")
-		fields := strings.Fields(rest)
-		if len(fields) < 13 {
-			continue
-		}
-		for _, f := range fields[11:13] { // utime, stime
-			n, err := strconv.Atoi(f)
-			if err != nil {
-				return 0, err
-			}
-			total += n
+		var used unix.Timespec
+		const schedCPU = 2                                                        // what clock_getcpuclockid(3) makes of a process id
+		if err := unix.ClockGettime(^int32(pid)<<3|schedCPU, &used); err == nil { // or else it has just ended
+			total += time.Duration(used.Nano())
 		}
 	}
 	if total == 0 {
 		return 0, fmt.Errorf("no process has PORT=%s", port)
 	}
-	return time.Duration(total) * time.Second / ticks, nil
+	return total, nil
 }

@@ -20,12 +20,13 @@ func normaliseRegistration(in RegisterUserInput) RegisterUserInput {
 
 // validateRegistration returns every fault of the input, at most one for each field.
 func validateRegistration(in RegisterUserInput) []ValidationError {
-	var faults []ValidationError
-	for _, f := range []action.FieldError{
+	checks := []action.FieldError{
 		users.CheckEmail(in.Email), users.CheckPassword(in.Password), users.CheckName(in.Name), users.CheckCompany(in.Company),
-	} {
+	}
+	var faults []ValidationError
+	for i, f := range checks {
 		if f.Message != "" {
-			faults = append(faults, ValidationError{Field: f.Field, Message: f.Message, Code: &f.Code})
+			faults = append(faults, ValidationError{Field: f.Field, Message: f.Message, Code: &checks[i].Code})
 		}
 	}
 	return faults

@@ -51,8 +51,9 @@ type Action struct {
 	// Frequent says that a user may call it more often than others.
 	Frequent bool
 
-	routes func(*http.ServeMux)
-	invoke func(ctx context.Context, call *Call) (any, error)
+	routes    func(*http.ServeMux)
+	readUsual func(data []byte, header http.Header) *Call
+	invoke    func(ctx context.Context, call *Call) (any, error)
 }
 
 // New makes an Action of a handler.
@@ -71,11 +72,17 @@ func New[Args, Out any](name, path string, h Handler[Args, Out]) Action {
 		a.Frequent = f.Frequent()
 	}
 	bare := takesBareInput(reflect.TypeFor[Args]())
+	beginning := `{"action":{"name":"` + name + `"},"input":{`
+	if bare {
+		beginning += `"input":`
+	}
+	a.readUsual = func(data []byte, header http.Header) *Call { return readUsual[Args](data, beginning, header) }
 	a.invoke = func(ctx context.Context, call *Call) (any, error) {
-		req := &Request[Args]{Action: name, Session: call.Session, Query: call.query, Header: call.header}
-		if err := call.decode(&req.Args, bare); err != nil {
+		args, err := decode[Args](call, bare)
+		if err != nil {
 			return nil, err
 		}
+		req := &Request[Args]{Action: name, Args: args, Session: call.Session, Query: call.query, Header: call.header}
 		out, err := h.Handle(ctx, req)
 		if err != nil {
 			return nil, err

@@ -49,34 +49,43 @@ func SignIn() *Error {
 
 // newSession takes the variables of the body where it has some, and the X-Hasura-* headers otherwise. An empty header
 // counts as absent.
-func newSession(body map[string]any, header http.Header) Session {
-	given := body
+func newSession(body map[string]string, header http.Header) Session {
+	vars := body
 	if len(body) == 0 {
-		given = fromHeaders(header)
+		vars = fromHeaders(header)
 	}
-	vars := make(map[string]string, len(given))
-	for name, value := range given {
-		switch v := value.(type) {
-		case nil:
-		case string:
-			vars[strings.ToLower(name)] = v
-		default:
-			vars[strings.ToLower(name)] = fmt.Sprint(v)
+	for name, value := range vars {
+		if lower := strings.ToLower(name); lower != name {
+			delete(vars, name)
+			vars[lower] = value
 		}
 	}
 	return Session{Role: vars["x-hasura-role"], UserID: vars["x-hasura-user-id"], Variables: vars}
 }
 
-func fromHeaders(header http.Header) map[string]any {
-	vars := map[string]any{}
+func fromHeaders(header http.Header) map[string]string {
+	given := map[string]any{}
 	// Text that is not JSON is as good as none: the two headers below may still be there.
-	_ = json.Unmarshal([]byte(header.Get("X-Hasura-Session-Variables")), &vars)
-	if vars == nil {
-		vars = map[string]any{}
-	}
+	_ = json.Unmarshal([]byte(header.Get("X-Hasura-Session-Variables")), &given)
+	vars := texts(given)
 	for _, name := range []string{"X-Hasura-Role", "X-Hasura-User-Id"} {
 		if v := header.Get(name); v != "" {
 			vars[strings.ToLower(name)] = v
+		}
+	}
+	return vars
+}
+
+// texts writes numbers and the like as text, and leaves out what is null.
+func texts(given map[string]any) map[string]string {
+	vars := make(map[string]string, len(given))
+	for name, value := range given {
+		switch v := value.(type) {
+		case nil:
+		case string:
+			vars[name] = v
+		default:
+			vars[name] = fmt.Sprint(v)
 		}
 	}
 	return vars

@@ -63,8 +63,7 @@ func (c *Cache) Delete(ctx context.Context, keys ...string) {
 	for i, key := range keys {
 		full[i] = c.prefix + key
 	}
-	// The change has happened even if its caller has gone: an old value must not outlive it.
-	if err := c.client.Delete(context.WithoutCancel(ctx), full...); err != nil {
+	if err := c.client.Delete(ctx, full...); err != nil {
 		c.failed(ctx, "delete", keys[0], err)
 	}
 }

@@ -21,7 +21,8 @@ import (
 const stepTimeout = 500 * time.Millisecond
 
 // Client is a connection to Redis that is made when it is first used. It is safe for concurrent use. Every step of a call is
-// bounded by half a second; a call that fails is tried once more.
+// bounded by half a second; a call that fails is tried once more. But for Ping, calls do not end with their context: a value
+// that has changed must not stay in the cache because the caller has gone, and what is over so soon is not worth a timer.
 type Client interface {
 	// Get returns the value at key, and whether there is one.
 	Get(ctx context.Context, key string) (value []byte, found bool, err error)
@@ -81,7 +82,7 @@ type client struct {
 }
 
 func (c *client) Get(ctx context.Context, key string) ([]byte, bool, error) {
-	value, err := c.conn.Get(ctx, key).Bytes()
+	value, err := c.conn.Get(context.WithoutCancel(ctx), key).Bytes()
 	if errors.Is(err, goredis.Nil) {
 		return nil, false, nil
 	}
@@ -89,15 +90,16 @@ func (c *client) Get(ctx context.Context, key string) ([]byte, bool, error) {
 }
 
 func (c *client) Set(ctx context.Context, key string, value []byte, ttl time.Duration) error {
-	return c.conn.Set(ctx, key, value, ttl).Err()
+	return c.conn.Set(context.WithoutCancel(ctx), key, value, ttl).Err()
 }
 
 func (c *client) Delete(ctx context.Context, keys ...string) error {
-	return c.conn.Del(ctx, keys...).Err()
+	return c.conn.Del(context.WithoutCancel(ctx), keys...).Err()
 }
 
 func (c *client) Allow(ctx context.Context, key string, limit Limit) (bool, time.Duration, error) {
-	res, err := c.limiter.Allow(ctx, key, redis_rate.Limit{Rate: limit.Calls, Burst: limit.Calls, Period: limit.Period})
+	rate := redis_rate.Limit{Rate: limit.Calls, Burst: limit.Calls, Period: limit.Period}
+	res, err := c.limiter.Allow(context.WithoutCancel(ctx), key, rate)
 	if err != nil {
 		return false, 0, err
 	}

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/nself-org/nself/templates/golang/internal/action"
+	"github.com/nself-org/nself/templates/golang/internal/logging"
 )
 
 // serveAction answers POST /actions/<path>.
@@ -27,7 +28,7 @@ func (s *Server) serveAction(w http.ResponseWriter, r *http.Request) {
 		})
 		return
 	}
-	note(r.Context(), slog.String("action", a.Name))
+	logging.Note(r.Context(), slog.String("action", a.Name))
 	if r.Method != http.MethodPost {
 		w.Header().Set("Allow", http.MethodPost)
 		s.fail(w, r, &action.Error{
@@ -42,19 +43,19 @@ func (s *Server) serveAction(w http.ResponseWriter, r *http.Request) {
 		limit = a.MaxBodyBytes
 	}
 	r.Body = http.MaxBytesReader(w, r.Body, limit)
-	call, err := action.ReadCall(r)
+	call, err := a.ReadCall(r)
 	if err != nil {
 		s.fail(w, r, err)
 		return
 	}
-	note(r.Context(), slog.String("role", call.Session.Role), slog.String("user_id", call.Session.UserID))
+	logging.Note(r.Context(), slog.String("role", call.Session.Role), slog.String("user_id", call.Session.UserID))
 	if err := s.limit(r.Context(), w, a, call.Session); err != nil {
 		s.fail(w, r, err)
 		return
 	}
 
-	ctx, cancel := context.WithTimeout(r.Context(), cmp.Or(a.Timeout, s.opts.ActionTimeout))
-	defer cancel()
+	ctx := &deadline{Context: r.Context(), at: time.Now().Add(cmp.Or(a.Timeout, s.opts.ActionTimeout))}
+	defer ctx.end()
 	out, err := a.Invoke(ctx, call)
 	if err != nil {
 		s.fail(w, r, err)
@@ -97,7 +98,7 @@ func (s *Server) fail(w http.ResponseWriter, r *http.Request, err error) {
 	case public.Err != nil:
 		s.opts.Log.WarnContext(r.Context(), "action refused", slog.String("error", err.Error()))
 	}
-	note(r.Context(), slog.String("error_code", public.Code))
+	logging.Note(r.Context(), slog.String("error_code", public.Code))
 	s.write(w, r, public.HTTPStatus(), public)
 }
 

@@ -1,7 +1,6 @@
 package server
 
 import (
-	"context"
 	"crypto/rand"
 	"crypto/sha256"
 	"crypto/subtle"
@@ -32,24 +31,10 @@ func validRequestID(id string) bool {
 	return true
 }
 
-// notes collects what handlers learn about a request for its one log line. It belongs to the request's goroutine.
-type notes struct{ attrs []slog.Attr }
-
-// usualNotes are the action, the role, the user and an error's code.
-const usualNotes = 4
-
-type notesKey struct{}
-
-func note(ctx context.Context, attrs ...slog.Attr) {
-	n, ok := ctx.Value(notesKey{}).(*notes)
-	if !ok {
-		return
-	}
-	for _, a := range attrs {
-		if a.Value.String() != "" {
-			n.attrs = append(n.attrs, a)
-		}
-	}
+// exchange is a request and its answer, as the log tells them.
+type exchange struct {
+	recorder
+	logging.Request
 }
 
 // withLog keeps the caller's request id, so that one id leads through all services, or makes one; and it writes one line for
@@ -62,33 +47,33 @@ func (s *Server) withLog(next http.Handler) http.Handler {
 			id = rand.Text()
 		}
 		w.Header().Set(requestIDHeader, id)
-		n := &notes{attrs: make([]slog.Attr, 0, usualNotes)}
-		rec := &recorder{ResponseWriter: w}
-		ctx := context.WithValue(logging.WithRequestID(r.Context(), id), notesKey{}, n)
-		next.ServeHTTP(rec, r.WithContext(ctx))
+		x := &exchange{recorder{ResponseWriter: w}, logging.Request{ID: id}}
+		next.ServeHTTP(&x.recorder, r.WithContext(logging.WithRequest(r.Context(), &x.Request)))
 
 		level := slog.LevelInfo
 		if r.URL.Path == "/healthz" || r.URL.Path == "/readyz" {
 			level = slog.LevelDebug // probes would drown the rest
 		}
-		if rec.Status() >= http.StatusInternalServerError {
+		if x.Status() >= http.StatusInternalServerError {
 			level = slog.LevelError
 		}
 		log := s.opts.Log.Handler()
-		if !log.Enabled(ctx, level) {
+		if !log.Enabled(r.Context(), level) {
 			return
 		}
 		// A record of its own: the logger would look up the line of code that calls it.
 		end := time.Now()
 		line := slog.NewRecord(end, level, "request", 0)
-		line.AddAttrs(
+		attrs := make([]slog.Attr, 0, 10) // not on the heap, as long as handlers note little
+		attrs = append(attrs,
 			slog.String("method", r.Method),
 			slog.String("path", r.URL.Path),
-			slog.Int("status", rec.Status()),
+			slog.Int("status", x.Status()),
 			slog.Float64("duration_ms", float64(end.Sub(start).Microseconds())/1000),
 		)
-		line.AddAttrs(n.attrs...)
-		_ = log.Handle(ctx, line) // nobody could log what went wrong
+		attrs = append(attrs, x.Notes()...)
+		line.AddAttrs(append(attrs, slog.String("request_id", id))...)
+		_ = log.Handle(r.Context(), line) // nobody could log what went wrong
 	})
 }
 

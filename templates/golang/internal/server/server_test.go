@@ -58,6 +58,15 @@ func (e *echo) Handle(ctx context.Context, req *action.Request[echoArgs]) (*echo
 	}, nil
 }
 
+func (e *echo) awaitStart(t *testing.T) {
+	t.Helper()
+	select {
+	case <-e.started:
+	case <-time.After(10 * time.Second):
+		t.Fatal("no request has reached the handler")
+	}
+}
+
 // big has a larger limit for its body, and a page.
 type big struct{}
 
@@ -130,6 +139,12 @@ func call(t *testing.T, s *Server, method, path, body string, headers ...string)
 	return rec
 }
 
+// engineBody is what the engine sends for echoText.
+func engineBody(input string) string {
+	return `{"action":{"name":"echoText"},"input":` + input +
+		`,"request_query":null,"session_variables":{"x-hasura-role":"user","x-hasura-user-id":"7"}}`
+}
+
 func TestRequests(t *testing.T) {
 	t.Parallel()
 	const path = "/actions/echo-text"
@@ -141,6 +156,12 @@ func TestRequests(t *testing.T) {
 	}{
 		{"engine", "POST", path, `{"input":{"input":{"text":"a"}}}`, nil, 200, `"Text":"a"`},
 		{"direct", "POST", path, `{"input":{"text":"a"}}`, nil, 200, `"Text":"a"`},
+		{"engine, all keys", "POST", path, engineBody(`{"input":{"text":"a","count":1}}`), nil, 200, `"Text":"a"`},
+		{"engine, null input", "POST", path, engineBody(`{"input":null}`), nil, 200, `"Text":""`},
+		{"engine, wrong type", "POST", path, engineBody(`{"input":{"text":5}}`), nil, 400, `"message":"text must not be a JSON number"`},
+		{"engine, cut off", "POST", path, strings.TrimSuffix(engineBody(`{"input":{}}`), "}"), nil, 400, `"message":"Request body is not`},
+		{"direct, all keys", "POST", path, engineBody(`{"text":"a"}`), nil, 200, `"Text":"a"`},
+		{"direct, input beside others", "POST", path, engineBody(`{"text":"b","input":{"text":"a"}}`), nil, 200, `"Text":"a"`},
 		{"no input", "POST", path, `{}`, nil, 200, `"Text":""`},
 		{"null input", "POST", path, `{"input":{"input":null}}`, nil, 200, `"Text":""`},
 		{"no arguments", "POST", "/actions/none", `{}`, nil, 200, `[]`},
@@ -195,6 +216,9 @@ func TestSession(t *testing.T) {
 		want       string // role/user
 	}{
 		{"body", `{"session_variables":{"x-hasura-role":"user","x-hasura-user-id":"7"}}`, nil, "user/7"},
+		{"engine", engineBody(`{"input":{}}`), nil, "user/7"},
+		{"engine, number", strings.ReplaceAll(engineBody(`{"input":{}}`), `"7"`, `7`), nil, "user/7"},
+		{"engine, capitals", strings.ReplaceAll(engineBody(`{"input":{}}`), "x-hasura", "X-Hasura"), nil, "user/7"},
 		{"body, capitals", `{"session_variables":{"X-Hasura-Role":"user","X-Hasura-User-Id":7}}`, nil, "user/7"},
 		{
 			"body before headers", `{"session_variables":{"x-hasura-role":"public"}}`,
@@ -336,7 +360,7 @@ func TestServeDrains(t *testing.T) {
 		status, err := post(`{"input":{"text":"wait"}}`)
 		running <- result{status, err}
 	}()
-	<-e.started
+	e.awaitStart(t)
 	stop()
 	for !s.draining.Load() {
 		select {
@@ -382,7 +406,7 @@ func TestServeCutsOffAfterGrace(t *testing.T) {
 			_ = resp.Body.Close()
 		}
 	}()
-	<-e.started
+	e.awaitStart(t)
 	stop()
 	if err := <-served; !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("got %v, want a deadline that was exceeded", err)
