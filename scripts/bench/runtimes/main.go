@@ -259,6 +259,8 @@ func (b *bench) bare(ctx context.Context) (*exec.Cmd, string, error) {
 	cmd.Env = append(os.Environ(), "PORT="+port, "REDIS_URL=redis://:"+password+"@127.0.0.1:"+redisPort+"/0",
 		"NODE_ENV=production", "PYTHONDONTWRITEBYTECODE=1")
 	cmd.Stderr = os.Stderr
+	// A session of its own, as the service has: Linux shares the processors out by sessions first.
+	cmd.SysProcAttr = &unix.SysProcAttr{Setsid: true}
 	if err := cmd.Start(); err != nil {
 		return nil, "", err
 	}
