@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import logging
 import secrets
 import threading
 from collections.abc import Callable, Iterator
@@ -79,10 +80,19 @@ def box() -> Iterator[Mailbox]:
         yield b
 
 
+class Log(io.StringIO):
+    """A stream that also knows the lines that are about to be written."""
+
+    def getvalue(self) -> str:
+        for handler in logging.getLogger().handlers:
+            handler.flush()
+        return super().getvalue()
+
+
 @pytest.fixture
 def log() -> io.StringIO:
     """What is logged from now on."""
-    stream = io.StringIO()
+    stream = Log()
     logs.setup(0, stream)
     return stream
 
