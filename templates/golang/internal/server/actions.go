@@ -56,7 +56,7 @@ func (s *Server) serveAction(w http.ResponseWriter, r *http.Request) {
 
 	ctx := &deadline{Context: r.Context(), at: time.Now().Add(cmp.Or(a.Timeout, s.opts.ActionTimeout))}
 	defer ctx.end()
-	out, err := a.Invoke(ctx, call)
+	out, err := a.Invoke(ctx, call) //nolint:contextcheck // it is the request's
 	if err != nil {
 		s.fail(w, r, err)
 		return

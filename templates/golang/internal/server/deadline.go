@@ -9,14 +9,14 @@ import (
 // deadline is a context that ends at a time, as that of [context.WithDeadline] does. It sets its timer when somebody first
 // asks for its end: most calls of actions come to theirs before anybody has.
 type deadline struct {
-	context.Context // the request's
+	context.Context //nolint:containedctx // the request's: this is a context itself
 
 	at    time.Time
 	timed atomic.Pointer[timed] // nil until somebody asks
 }
 
 type timed struct {
-	ctx    context.Context
+	ctx    context.Context //nolint:containedctx // what the deadline becomes
 	cancel context.CancelFunc
 }
 
