@@ -41,6 +41,7 @@ const quick: RedisOptions = {
   lazyConnect: true,
   connectTimeout: timeoutMs,
   commandTimeout: timeoutMs,
+  enableAutoPipelining: true, // what requests under way ask for at the same time is sent together
   enableOfflineQueue: false,
   maxRetriesPerRequest: 0,
 };
