@@ -76,12 +76,13 @@ func fromHeaders(header http.Header) map[string]string {
 	return vars
 }
 
-// texts writes numbers and the like as text, and leaves out what is null.
+// texts writes numbers and the like as text; null is an empty one, as it is to a map[string]string.
 func texts(given map[string]any) map[string]string {
 	vars := make(map[string]string, len(given))
 	for name, value := range given {
 		switch v := value.(type) {
 		case nil:
+			vars[name] = ""
 		case string:
 			vars[name] = v
 		default:

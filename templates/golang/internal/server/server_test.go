@@ -231,6 +231,11 @@ func TestSession(t *testing.T) {
 			[]string{"X-Hasura-Session-Variables", `{"x-hasura-role":"user","x-hasura-user-id":"7"}`},
 			"user/7",
 		},
+		{
+			"null in the body", `{"session_variables":{"x-hasura-role":null}}`,
+			[]string{"X-Hasura-Role", "user", "X-Hasura-User-Id", "7"},
+			"/",
+		},
 		{"header with all, null", `{}`, []string{"X-Hasura-Session-Variables", "null", "X-Hasura-Role", "user"}, "user/"},
 		{"empty headers", `{}`, []string{"X-Hasura-Role", "", "X-Hasura-User-Id", ""}, "/"},
 		{"none", `{}`, nil, "/"},
