@@ -166,16 +166,24 @@ func (s *socket) failedOperation(op *socketOperation, err *action.Error) {
 // operate runs one operation to its end.
 func (s *socket) operate(op *socketOperation, client *socketClient, req *graphqlRequest) {
 	defer s.recovered()
-	sub := s.answer(op, client, req)
-	if sub != nil {
+	if sub := s.execute(op, client, req); sub != nil {
 		s.follow(op, sub)
+		s.complete(op)
 	}
-	s.complete(op)
+}
+
+// execute answers an operation, which counts as under way until its last message is sent, or returns what is to be waited for.
+func (s *socket) execute(op *socketOperation, client *socketClient, req *graphqlRequest) *subscription {
+	defer s.leave()
+	sub := s.answer(op, client, req)
+	if sub == nil {
+		s.complete(op)
+	}
+	return sub
 }
 
 // answer executes an operation and sends its result, or returns what is to be waited for.
 func (s *socket) answer(op *socketOperation, client *socketClient, req *graphqlRequest) *subscription {
-	defer s.leave()
 	e := s.engine
 	began := e.opt.now()
 	wk := e.work.Get().(*work) //nolint:forcetypeassert // the pool holds nothing else
