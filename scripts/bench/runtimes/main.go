@@ -115,7 +115,12 @@ func (b *bench) run(ctx context.Context) error {
 		var service, plain results
 		for i := range b.rounds { // in turns, so that whatever else the machine does hits both
 			first := func() error { return b.measure(ctx, &service, port, secret, s) }
-			second := func() error { return b.measure(ctx, &plain, barePort, secret, s) }
+			second := func() error {
+				if err := b.measure(ctx, &plain, barePort, secret, s); err != nil {
+					return fmt.Errorf("bare: %w", err)
+				}
+				return nil
+			}
 			if i%2 == 1 {
 				first, second = second, first
 			}

@@ -16,8 +16,8 @@ type Call struct {
 	// Session tells who calls.
 	Session Session
 
-	args   any             // what the input was decoded to, or nil:
-	input  json.RawMessage // the arguments have no type yet
+	args   any // a pointer to the decoded arguments; nil: they are in input still
+	input  json.RawMessage
 	query  string
 	header http.Header
 }
