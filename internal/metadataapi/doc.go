@@ -149,6 +149,19 @@ func (a *API) follow(ctx context.Context) error {
 	return a.refresh(ctx, mended)
 }
 
+// catchUp loads the metadata if the store's is not the one in force.
+func (a *API) catchUp(ctx context.Context) error {
+	version, err := a.opt.Store.Version(ctx)
+	if err != nil || version == a.current.Load().version {
+		return err
+	}
+	if err := a.acquire(ctx); err != nil {
+		return err
+	}
+	defer a.release()
+	return a.refresh(ctx, false)
+}
+
 // refresh brings the metadata in force up to the store's. The lock must be held, or nobody else know the API yet.
 func (a *API) refresh(ctx context.Context, force bool) error {
 	if version, err := a.opt.Store.Version(ctx); err != nil || !force && version == a.current.Load().version {

@@ -79,16 +79,11 @@ func (a *API) serve(w http.ResponseWriter, r *http.Request) (name string, answer
 	return c.name, answer, refused
 }
 
-// read runs a command that cannot change anything, beside whatever else is going on.
+// read runs a command that cannot change anything, beside whatever else is going on. It waits for a change only if that is
+// in the store already: what the store had when the request came is the least that the answer says.
 func (a *API) read(ctx context.Context, ep endpoint, c command) ([]byte, *action.Error) {
-	select {
-	case a.lock <- struct{}{}:
-		err := a.refresh(ctx, false)
-		a.release()
-		if err != nil {
-			a.log.WarnContext(ctx, "metadata not reloaded", slog.String("error", err.Error()))
-		}
-	default: // whoever changes the metadata right now refreshes it too
+	if err := a.catchUp(ctx); err != nil {
+		a.log.WarnContext(ctx, "metadata not reloaded", slog.String("error", err.Error()))
 	}
 	run := a.begin(ctx, ep)
 	defer run.rollback(ctx)

@@ -381,6 +381,63 @@ func TestHungStore(t *testing.T) {
 	})
 }
 
+// slowStore loads when it is told to.
+type slowStore struct {
+	metadataapi.Store
+	loads chan struct{} // nil: at once
+}
+
+func (s *slowStore) Load(ctx context.Context) (*metadata.Metadata, int64, error) {
+	if s.loads != nil {
+		<-s.loads
+	}
+	return s.Store.Load(ctx)
+}
+
+// TestReadsWhatTheStoreHas: a command that only reads does not answer with less than the store had when it came, though
+// another is loading that at the moment; with nothing new in the store, it waits for nobody.
+func TestReadsWhatTheStoreHas(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		store := &slowStore{Store: memoryStore(t)}
+		f := newFixture(t, metadataapi.Options{Store: store})
+		export := func() (answer func() string) {
+			var text string
+			go func() { text = f.must(t, metadataPath, `{"type":"export_metadata","args":{}}`) }()
+			return func() string { return text }
+		}
+		store.loads = make(chan struct{})
+		reload := func() {
+			go func() {
+				if err := f.api.Reload(t.Context()); err != nil {
+					t.Error(err)
+				}
+			}()
+			synctest.Wait()
+		}
+		reload()
+		unchanged := export()
+		if synctest.Wait(); unchanged() == "" {
+			t.Error("an export waits for one who loads what is in force")
+		}
+		store.loads <- struct{}{}
+		synctest.Wait()
+
+		md := emptyDocument()
+		md.CustomTypes.Scalars = []metadata.Scalar{{Name: "Money"}}
+		if _, err := store.Save(t.Context(), md, 1); err != nil {
+			t.Fatal(err)
+		}
+		reload()
+		changed := export()
+		synctest.Wait()
+		close(store.loads)
+		if synctest.Wait(); !strings.Contains(changed(), "Money") {
+			t.Errorf("the export is older than the store: %s", changed())
+		}
+	})
+}
+
 // TestNothingIsServedThatIsNotStored: a change that could not be stored is not in force.
 func TestNothingIsServedThatIsNotStored(t *testing.T) {
 	t.Parallel()
