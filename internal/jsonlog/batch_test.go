@@ -53,7 +53,7 @@ func TestBatch(t *testing.T) {
 		time.Sleep(time.Second) // of the bubble's own clock
 		synctest.Wait()
 		want("a\nb\n")
-		much := strings.Repeat("x", 40<<10)
+		much := strings.Repeat("x", 1<<20)
 		write(much)
 		want("a\nb\n", much)
 		write("c\n")
@@ -63,4 +63,41 @@ func TestBatch(t *testing.T) {
 		time.Sleep(time.Second)
 		want("a\nb\n", much, "c\n")
 	})
+}
+
+// slow lets a reader take its time: a write begins when began is received from, and ends with it.
+type slow struct {
+	writes
+
+	began chan struct{}
+}
+
+func (w *slow) Write(p []byte) (int, error) {
+	w.began <- struct{}{}
+	w.began <- struct{}{}
+	return w.writes.Write(p)
+}
+
+// TestSlowReader: who logs does not wait for who reads the log, and the lines keep their order.
+func TestSlowReader(t *testing.T) {
+	t.Parallel()
+	w := &slow{began: make(chan struct{})}
+	b := jsonlog.NewBatch(w)
+	for _, line := range []string{"a\n", "b\n", "c\n"} {
+		if _, err := io.WriteString(b, line); err != nil {
+			t.Error(err)
+		}
+		if line == "a\n" {
+			<-w.began // and now nobody reads on
+		}
+	}
+	<-w.began
+	<-w.began
+	<-w.began
+	if err := b.Flush(); err != nil {
+		t.Error(err)
+	}
+	if got := w.so(); !slices.Equal(got, []string{"a\n", "b\nc\n"}) {
+		t.Errorf("written: %q", got)
+	}
 }
