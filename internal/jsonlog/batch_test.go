@@ -65,35 +65,35 @@ func TestBatch(t *testing.T) {
 	})
 }
 
-// slow lets a reader take its time: a write begins when began is received from, and ends with it.
+// slow lets a reader take its time: a write begins with one receive from steps and ends with another.
 type slow struct {
 	writes
 
-	began chan struct{}
+	steps chan struct{}
 }
 
 func (w *slow) Write(p []byte) (int, error) {
-	w.began <- struct{}{}
-	w.began <- struct{}{}
+	w.steps <- struct{}{}
+	w.steps <- struct{}{}
 	return w.writes.Write(p)
 }
 
 // TestSlowReader: who logs does not wait for who reads the log, and the lines keep their order.
 func TestSlowReader(t *testing.T) {
 	t.Parallel()
-	w := &slow{began: make(chan struct{})}
+	w := &slow{steps: make(chan struct{})}
 	b := jsonlog.NewBatch(w)
 	for _, line := range []string{"a\n", "b\n", "c\n"} {
 		if _, err := io.WriteString(b, line); err != nil {
 			t.Error(err)
 		}
 		if line == "a\n" {
-			<-w.began // and now nobody reads on
+			<-w.steps // and now nobody reads on
 		}
 	}
-	<-w.began
-	<-w.began
-	<-w.began
+	<-w.steps
+	<-w.steps
+	<-w.steps
 	if err := b.Flush(); err != nil {
 		t.Error(err)
 	}
