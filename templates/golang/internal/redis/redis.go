@@ -3,6 +3,7 @@
 package redis
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -44,7 +45,8 @@ type Limit struct {
 	Period time.Duration
 }
 
-// Open returns a Client. An empty url gives nil: the service then runs without Redis.
+// Open returns a Client. An empty url gives nil: the service then runs without Redis. A url may have time limits of its own:
+// dial_timeout, read_timeout, write_timeout and pool_timeout, such as ?read_timeout=2s.
 func Open(url config.Secret) (Client, error) {
 	if url == "" {
 		return nil, nil // no Redis is a configuration like any other
@@ -53,10 +55,10 @@ func Open(url config.Secret) (Client, error) {
 	if err != nil {
 		return nil, errors.New("REDIS_URL is not a valid Redis connection string") // the cause may quote the password
 	}
-	opts.DialTimeout = stepTimeout
-	opts.ReadTimeout = stepTimeout
-	opts.WriteTimeout = stepTimeout
-	opts.PoolTimeout = stepTimeout
+	opts.DialTimeout = cmp.Or(opts.DialTimeout, stepTimeout)
+	opts.ReadTimeout = cmp.Or(opts.ReadTimeout, stepTimeout)
+	opts.WriteTimeout = cmp.Or(opts.WriteTimeout, stepTimeout)
+	opts.PoolTimeout = cmp.Or(opts.PoolTimeout, stepTimeout)
 	opts.ContextTimeoutEnabled = true
 	opts.DialerRetries = 1
 	opts.MaxRetries = 1

@@ -53,7 +53,7 @@ func ProxyRedis(t testing.TB, target string) *Proxy {
 		t.Fatal(err)
 	}
 	p := newProxy(t, opts.Network, opts.Addr)
-	u := url.URL{Scheme: "redis", Host: p.address, Path: fmt.Sprintf("/%d", opts.DB)}
+	u := url.URL{Scheme: "redis", Host: p.address, Path: fmt.Sprintf("/%d", opts.DB), RawQuery: patient}
 	if opts.Password != "" {
 		u.User = url.UserPassword(opts.Username, opts.Password)
 	}

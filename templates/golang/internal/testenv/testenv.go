@@ -18,6 +18,7 @@ import (
 	"runtime"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -74,10 +75,19 @@ func (l *lazy) get(t testing.TB, name, variable string, start func() (url string
 	return ""
 }
 
+// patient are the time limits of clients of Redis in tests. On a machine that is busy an answer may take longer than a call
+// waits for it; the cache would then hold nothing, and no call would be limited.
+const patient = "dial_timeout=1m&read_timeout=1m&write_timeout=1m&pool_timeout=1m"
+
 // Redis returns the URL of a Redis and a prefix for keys that no other test uses.
 func Redis(t testing.TB) (url, prefix string) {
 	t.Helper()
-	return servers.redis.get(t, "redis-server", "REDIS_URL", startRedis), "test:" + rand.Text() + ":"
+	url = servers.redis.get(t, "redis-server", "REDIS_URL", startRedis)
+	separator := "?"
+	if strings.Contains(url, "?") {
+		separator = "&"
+	}
+	return url + separator + patient, "test:" + rand.Text() + ":"
 }
 
 func startRedis() (string, func(), error) {
