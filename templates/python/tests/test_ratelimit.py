@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from service import cache
 from service.cache import open_redis
 from service.config import RateLimit
 from service.ratelimit import Limiter
@@ -14,12 +13,6 @@ from tests.proxy import Proxy
 
 RATE = RateLimit(points=2, role_points=4, seconds=60)
 USER = Session("user", "7")
-
-
-@pytest.fixture(autouse=True)
-def patient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A machine that is busy may need longer for an answer than a call waits; then nothing would be limited."""
-    monkeypatch.setattr(cache, "OPERATION_SECONDS", 60)
 
 
 @pytest.fixture
