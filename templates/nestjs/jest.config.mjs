@@ -6,7 +6,7 @@ const compilerOptions = { ...JSON.parse(readFileSync('tsconfig.json', 'utf8')).c
 /** @type {import('jest').Config} */
 export default {
   testEnvironment: 'node',
-  testTimeout: 30_000, // a start of the whole service is part of some
+  testTimeout: 120_000, // a start of the whole service is part of some, on a machine that is busy with something else
   testRegex: '\\.(spec|e2e-spec)\\.ts$',
   roots: ['<rootDir>/src', '<rootDir>/test'],
   transform: {

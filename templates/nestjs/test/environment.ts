@@ -13,6 +13,7 @@ import { createApp, stopApp } from '../src/app';
 import { type Config, loadConfig } from '../src/common/config';
 import { Lifecycle } from '../src/common/lifecycle';
 import { createLogger } from '../src/common/logger';
+import { redisTimeouts } from '../src/common/redis';
 
 export const secret = 'test-secret';
 
@@ -31,6 +32,9 @@ export const describeWithServers: typeof describe.skip = (() => {
 })();
 
 export const hasRedis = Boolean(process.env.REDIS_URL);
+
+// On a machine that is busy an answer may take longer than a call waits for it; no call would be limited then.
+Object.assign(redisTimeouts, { connectTimeout: 60_000, commandTimeout: 60_000 });
 
 /** The answer of an action. */
 export interface Answer {
@@ -92,7 +96,7 @@ export class TestService {
   /** Ends the service; its database and its mailbox stay. */
   async stopServing(): Promise<void> {
     if (this.app !== null) {
-      await stopApp(this.app, 2000);
+      await stopApp(this.app, 30_000); // a machine that is busy needs seconds to stop the workers of jobs
     }
     this.app = null;
   }

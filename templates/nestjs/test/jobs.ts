@@ -15,14 +15,14 @@ export async function storageFolder(): Promise<{ path: string; remove: () => Pro
 
 /** Asks until there is something, or fails after a while. */
 export async function eventually<T>(ask: () => Promise<T | null | undefined | false>): Promise<T> {
-  for (const end = Date.now() + 30_000; Date.now() < end;) {
+  for (const end = Date.now() + 60_000; Date.now() < end;) {
     const answer = await ask();
     if (answer) {
       return answer;
     }
     await new Promise((resolve) => setTimeout(resolve, 25));
   }
-  throw new Error('it did not happen within 30 s');
+  throw new Error('it did not happen within 60 s');
 }
 
 export interface JobRow {

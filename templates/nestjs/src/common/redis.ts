@@ -4,8 +4,8 @@ import { Redis, type RedisOptions } from 'ioredis';
 import { Config } from './config';
 import { Logger } from './logger';
 
-/** Bounds each use of Redis: waiting longer for it than for the database would defeat its purpose. */
-const timeoutMs = 500;
+/** Bounds each use of Redis, in milliseconds: waiting longer for it than for the database would defeat its purpose. */
+export const redisTimeouts = { connectTimeout: 500, commandTimeout: 500 };
 
 /**
  * The service's connection to Redis, or none where REDIS_URL is empty. Redis is a help, not a source of truth: while it is
@@ -20,7 +20,7 @@ export class RedisClient implements OnModuleInit, OnApplicationShutdown {
     config: Config,
     private readonly logger: Logger,
   ) {
-    this.client = config.redisUrl === '' ? null : connectRedis(config.redisUrl, quick);
+    this.client = config.redisUrl === '' ? null : connectRedis(config.redisUrl, { ...quick, ...redisTimeouts });
     this.client?.on('error', (error) => this.logger.warn('redis client', { error }));
   }
 
@@ -39,8 +39,6 @@ export class RedisClient implements OnModuleInit, OnApplicationShutdown {
 
 const quick: RedisOptions = {
   lazyConnect: true,
-  connectTimeout: timeoutMs,
-  commandTimeout: timeoutMs,
   enableAutoPipelining: true, // what requests under way ask for at the same time is sent together
   enableOfflineQueue: false,
   maxRetriesPerRequest: 0,
