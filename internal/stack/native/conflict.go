@@ -97,12 +97,30 @@ func (a *ascent) occupied(ctx context.Context, port int) bool {
 	return false
 }
 
+// taken is the error of a service that runs, or ought to, while another program holds a port of its: most likely another
+// project that was started in the same moment. Nil: nobody else is known to hold one.
+func (l layout) taken(ctx context.Context, own map[string]int) error {
+	for _, key := range slices.Sorted(maps.Keys(own)) {
+		port := own[key]
+		h, err := ports.Find(ctx, port)
+		if err != nil || h == nil || h.PID == 0 || h.Project == l.dir {
+			continue
+		}
+		free, _ := ports.Free(ctx, port, nil) // 0: no advice
+		return errdefs.As(errdefs.ErrUnavailable, conflict{key: key, port: port, free: free, holder: h.String()}.err())
+	}
+	return nil
+}
+
+func (c conflict) err() error {
+	return errdefs.WithHint(fmt.Errorf("port %d is held by %s", c.port, c.holder),
+		fmt.Sprintf("set %s=%d in .env.local, or run nself up --auto-ports", c.key, c.free))
+}
+
 func conflictError(conflicts []conflict) error {
 	errs := make([]error, len(conflicts))
 	for i, c := range conflicts {
-		err := fmt.Errorf("%s: port %d is held by %s", c.service, c.port, c.holder)
-		errs[i] = errdefs.WithHint(err, fmt.Sprintf(
-			"set %s=%d in .env.local, or run nself up --auto-ports", c.key, c.free))
+		errs[i] = fmt.Errorf("%s: %w", c.service, c.err())
 	}
 	return errdefs.As(errdefs.ErrUnavailable, errors.Join(errs...))
 }

@@ -265,6 +265,9 @@ func (p *postgres) probe(ctx context.Context) (string, error) {
 		}
 		return "accepting connections", ping(ctx, p.dsn(p.cfg.Postgres.DB))
 	case codeInvalidPassword, codeInvalidAuth:
+		if err := p.sup.lay.taken(ctx, p.info().Ports); err != nil {
+			return "", permanent(err) // it is another's database
+		}
 		return "", permanent(errdefs.As(errdefs.ErrUnhealthy, errdefs.WithHint(
 			fmt.Errorf("log in as %s: %s", p.cfg.Postgres.User, pgErr.Message),
 			"the role's password was changed inside the database: set POSTGRES_PASSWORD to it in .env.local")))

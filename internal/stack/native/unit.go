@@ -35,6 +35,7 @@ const (
 // unit is one service under supervision. Its methods are safe for concurrent use.
 type unit struct {
 	name  string
+	lay   layout
 	prog  program
 	print string
 	out   *logFile
@@ -57,9 +58,9 @@ type unit struct {
 
 var _ suture.Service = (*unit)(nil)
 
-func newUnit(name string, prog program, out *logFile, log *slog.Logger) *unit {
+func newUnit(name string, lay layout, prog program, out *logFile, log *slog.Logger) *unit {
 	return &unit{
-		name: name, prog: prog, print: prog.fingerprint(), out: out, log: log.With(slog.String("service", name)),
+		name: name, lay: lay, prog: prog, print: prog.fingerprint(), out: out, log: log.With(slog.String("service", name)),
 		done: make(chan struct{}), state: stack.StateStarting, changed: make(chan struct{}),
 	}
 }
@@ -101,7 +102,7 @@ func (u *unit) Serve(ctx context.Context) error {
 	if isPermanent(err) {
 		return u.finish(stack.StateFailed, err.Error(), err)
 	}
-	return u.ended(err)
+	return u.ended(ctx, err)
 }
 
 // pause waits before a restart: not at the first start, then twice as long each time.
@@ -124,7 +125,7 @@ func (u *unit) pause(ctx context.Context) error {
 }
 
 // ended counts an end that nobody asked for, and tells a crash loop from an accident.
-func (u *unit) ended(err error) error {
+func (u *unit) ended(ctx context.Context, err error) error {
 	now := time.Now()
 	u.mu.Lock()
 	u.ends = slices.DeleteFunc(u.ends, func(at time.Time) bool { return now.Sub(at) >= crashWindow })
@@ -134,6 +135,9 @@ func (u *unit) ended(err error) error {
 	why := exitText(err)
 	if n >= maxEnds {
 		u.log.Error("service crashed too often", slog.Int("ends", n), slog.String("reason", why))
+		if err := u.lay.taken(ctx, u.prog.info().Ports); err != nil {
+			return u.finish(stack.StateCrashed, err.Error(), err)
+		}
 		return u.finish(stack.StateCrashed, fmt.Sprintf("ended %d times within %s, last: %s", n, crashWindow, why), nil)
 	}
 	u.log.Warn("service ended, starting it again", slog.String("reason", why))

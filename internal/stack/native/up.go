@@ -254,7 +254,7 @@ func (a *ascent) awaitDeps(ctx context.Context, st *step) string {
 // launch puts the service under supervision.
 func (a *ascent) launch(st *step) *unit {
 	st.out.mark()
-	u := newUnit(st.name, st.prog, st.out, a.Log)
+	u := newUnit(st.name, a.lay, st.prog, st.out, a.Log)
 	a.supervisor.mu.Lock()
 	a.units[st.name] = u
 	a.supervisor.mu.Unlock()
@@ -278,7 +278,7 @@ func (a *ascent) failed(ctx context.Context, st *step, err error) error {
 	if u != nil && u.active() {
 		e.Detail += "; the version that was running goes on"
 	} else {
-		u = newUnit(st.name, st.prog, st.out, a.Log)
+		u = newUnit(st.name, a.lay, st.prog, st.out, a.Log)
 		_ = u.finish(stack.StateFailed, err.Error(), err)
 		a.supervisor.mu.Lock()
 		a.units[st.name] = u
