@@ -134,13 +134,13 @@ func (u *unit) ended(ctx context.Context, err error) error {
 	u.mu.Unlock()
 	why := exitText(err)
 	if n >= maxEnds {
-		u.log.Error("service crashed too often", slog.Int("ends", n), slog.String("reason", why))
+		u.log.ErrorContext(ctx, "service crashed too often", slog.Int("ends", n), slog.String("reason", why))
 		if err := u.lay.taken(ctx, u.prog.info().Ports); err != nil {
 			return u.finish(stack.StateCrashed, err.Error(), err)
 		}
 		return u.finish(stack.StateCrashed, fmt.Sprintf("ended %d times within %s, last: %s", n, crashWindow, why), nil)
 	}
-	u.log.Warn("service ended, starting it again", slog.String("reason", why))
+	u.log.WarnContext(ctx, "service ended, starting it again", slog.String("reason", why))
 	u.set(func() {
 		u.state, u.detail, u.pid = stack.StateStarting, "restarting: "+why, 0
 		u.restarts++
