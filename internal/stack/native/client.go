@@ -16,8 +16,9 @@ import (
 // errNoSupervisor says that nobody answers on the control socket, or that who does is about to end.
 var errNoSupervisor = errors.New("no supervisor answers")
 
-// pingTimeout bounds the question whether a supervisor is there.
-const pingTimeout = 2 * time.Second
+// pingTimeout bounds the question whether a supervisor is there. Where none is, the system says so at once; one that is there
+// answers as soon as the machine lets it, and must not be taken for dead before.
+const pingTimeout = 30 * time.Second
 
 // client speaks to a project's supervisor.
 type client struct {

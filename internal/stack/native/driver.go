@@ -77,7 +77,7 @@ func (d *driver) Restart(ctx context.Context, services []string, opts stack.UpOp
 }
 
 // cancelPatience is how long an interrupted call waits for the supervisor to take back what it did.
-const cancelPatience = 10 * time.Second
+const cancelPatience = 30 * time.Second
 
 func (d *driver) ascend(ctx context.Context, services []string, opts stack.UpOptions, restart bool) error {
 	req := upRequest{
@@ -141,7 +141,7 @@ func (d *driver) ours(p pong) bool {
 }
 
 // startPatience is how long a new supervisor may take to answer: it may have to end what a killed one left.
-const startPatience = 20 * time.Second
+const startPatience = time.Minute
 
 // ensure makes sure that a supervisor answers and returns its process id.
 func (d *driver) ensure(ctx context.Context) (int, error) {
@@ -248,7 +248,7 @@ func (d *driver) waitUnlocked(ctx context.Context) {
 }
 
 // exitPatience is how long a supervisor that has said that all is stopped may take to end.
-const exitPatience = 2 * time.Second
+const exitPatience = 10 * time.Second
 
 // Down stops every service; see [stack.Driver].
 func (d *driver) Down(ctx context.Context, opts stack.DownOptions) error {

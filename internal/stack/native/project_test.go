@@ -230,15 +230,15 @@ func eventText(events []stack.Event) string {
 	return b.String()
 }
 
-// eventually polls until ok holds, and fails the test when it does not within ten seconds.
+// eventually polls until ok holds, and fails the test when it does not within a minute; a loaded machine needs it.
 func eventually(t *testing.T, what string, ok func() bool) {
 	t.Helper()
-	deadline := time.Now().Add(10 * time.Second)
+	deadline := time.Now().Add(time.Minute)
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()
 	for !ok() {
 		if time.Now().After(deadline) {
-			t.Fatalf("not within 10 s: %s", what)
+			t.Fatalf("not within a minute: %s", what)
 		}
 		<-tick.C
 	}

@@ -338,6 +338,53 @@ func TestStatusAfterKill(t *testing.T) {
 	})
 }
 
+// TestSlowSupervisor stops the supervisor for longer than an answer ever takes, as a machine does that has no time for it:
+// what asks meanwhile waits, and takes it neither for dead nor for one that does not end.
+func TestSlowSupervisor(t *testing.T) {
+	t.Parallel()
+	p := newProject(t)
+	p.mustUp(t, stack.Redis)
+	pid := p.supervisorPID()
+	for what, ask := range map[string]func() error{
+		"status": func() error {
+			st, err := p.driver(t).Status(t.Context())
+			if err == nil && !st.Running {
+				return fmt.Errorf("it does not run: %+v", st.Services)
+			}
+			return err
+		},
+		"up": func() error { return p.up(t, stack.Redis) },
+	} {
+		if err := asked(t, pid, ask); err != nil {
+			t.Errorf("%s: %v", what, err)
+		}
+		if now := p.supervisorPID(); now != pid {
+			t.Fatalf("after %s the supervisor is %d, it was %d", what, now, pid)
+		}
+	}
+	if err := asked(t, pid, func() error { return p.driver(t).Down(t.Context(), stack.DownOptions{}) }); err != nil {
+		t.Errorf("down: %v", err)
+	}
+	if left := p.processes(t); len(left) > 0 {
+		t.Errorf("left after down:\n%s", strings.Join(left, "\n"))
+	}
+}
+
+// asked asks while the process stands still for some seconds.
+func asked(t *testing.T, pid int, ask func() error) error {
+	t.Helper()
+	if err := syscall.Kill(pid, syscall.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	goesOn := make(chan struct{})
+	time.AfterFunc(3*time.Second, func() {
+		_ = syscall.Kill(pid, syscall.SIGCONT)
+		close(goesOn)
+	})
+	defer func() { <-goesOn }()
+	return ask()
+}
+
 // TestRunFolderRemoved removes what a supervisor goes by while it serves. The next up takes the services over.
 func TestRunFolderRemoved(t *testing.T) {
 	t.Parallel()

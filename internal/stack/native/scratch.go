@@ -45,6 +45,9 @@ const scratchPatience = 2 * time.Minute
 // createTimeout is how long a server that runs may take to make a database: a busy one writes a checkpoint first.
 const createTimeout = 30 * time.Second
 
+// answerTimeout is how long the project's own server is given to answer; a server of our own does as well.
+const answerTimeout = 2 * time.Second
+
 // NewScratch makes a database on the project's own server where that runs, which takes no time, else on a server that is
 // started for it. Redis is always one of its own.
 func NewScratch(ctx context.Context, opts ScratchOptions) (_ *Scratch, err error) {
@@ -88,7 +91,7 @@ func (sc *Scratch) onRunning(ctx context.Context, opts ScratchOptions) bool {
 	ctx, cancel := context.WithTimeout(ctx, createTimeout)
 	defer cancel()
 	url := opts.Config.DatabaseURL(opts.Config.LocalEndpoints().Postgres).Reveal()
-	ping, cancelPing := context.WithTimeout(ctx, pingTimeout)
+	ping, cancelPing := context.WithTimeout(ctx, answerTimeout)
 	defer cancelPing()
 	conn, err := pgx.Connect(ping, url)
 	if err != nil {

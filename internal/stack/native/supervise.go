@@ -36,7 +36,7 @@ type SuperviseOptions struct {
 
 const (
 	// lockPatience is how long a new supervisor waits for one that is just ending.
-	lockPatience = 10 * time.Second
+	lockPatience = 30 * time.Second
 	lockRetry    = 5 * time.Millisecond
 	// idlePatience is how long a supervisor without services waits for a request before it ends.
 	idlePatience = 3 * time.Second
