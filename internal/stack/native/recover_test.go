@@ -370,6 +370,22 @@ func TestSlowSupervisor(t *testing.T) {
 	}
 }
 
+// TestSlowService does the same with a service: status waits for its answer.
+func TestSlowService(t *testing.T) {
+	t.Parallel()
+	p := newProject(t)
+	p.mustUp(t, "golang")
+	err := asked(t, p.state(t, "golang").PID, func() error {
+		if s := p.state(t, "golang"); s.State != stack.StateHealthy {
+			return fmt.Errorf("it is %s: %s", s.State, s.Detail)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Error(err)
+	}
+}
+
 // asked asks while the process stands still for some seconds.
 func asked(t *testing.T, pid int, ask func() error) error {
 	t.Helper()

@@ -267,5 +267,6 @@ func (u *unit) status(ctx context.Context) stack.ServiceStatus {
 	return s
 }
 
-// statusTimeout bounds the probe behind `status`: it is for looking, so it must answer soon.
-const statusTimeout = 500 * time.Millisecond
+// statusTimeout bounds the probe behind `status`. A service that is gone is noticed at once; one that does not answer for this
+// long hangs, and is not just on a machine that is busy.
+const statusTimeout = 5 * time.Second
