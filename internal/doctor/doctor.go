@@ -3,6 +3,7 @@
 package doctor
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"strings"
@@ -53,6 +54,8 @@ type Input struct {
 	Driver string
 	// Environ is the process environment, as os.Environ gives it: PATH, DOCKER_HOST and HOME matter.
 	Environ []string
+	// Patience is how long all checks together may take. Zero: 3 s.
+	Patience time.Duration
 }
 
 // limit ends checks that hang: a stuck program must not keep the others' findings from being shown. Programs usually
@@ -75,11 +78,12 @@ type examiner struct {
 }
 
 // Run makes all checks at the same time and returns their findings in a fixed order: programs, machine, project. It
-// takes as long as the slowest check, usually a few hundredths of a second, and at most about three seconds.
+// takes as long as the slowest check, usually a few hundredths of a second, and at most about as long as its patience.
 func Run(ctx context.Context, in Input) []Finding {
 	if in.Driver == "" {
 		in.Driver = DriverNative
 	}
+	in.Patience = cmp.Or(in.Patience, limit)
 	x := &examiner{Input: in, env: map[string]string{}}
 	for _, kv := range in.Environ {
 		if key, value, ok := strings.Cut(kv, "="); ok {
@@ -88,7 +92,7 @@ func Run(ctx context.Context, in Input) []Finding {
 	}
 	x.install = x.findInstaller()
 
-	ctx, cancel := context.WithTimeout(ctx, limit)
+	ctx, cancel := context.WithTimeout(ctx, in.Patience)
 	defer cancel()
 	x.engine = sync.OnceValue(func() *engineFacts { return x.askEngine(ctx) })
 	defer func() { x.engine().close() }()

@@ -9,7 +9,6 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
-	"time"
 
 	"github.com/docker/docker/api/types/container"
 	"github.com/docker/docker/api/types/system"
@@ -20,8 +19,6 @@ import (
 )
 
 const (
-	// dockerTimeout is for an engine on this machine: Docker answers in milliseconds, Podman asks its own programs first.
-	dockerTimeout = 2 * time.Second
 	// minAPI is the oldest version of the Engine API that the docker driver is known to work with, that of Docker 20.10 and
 	// Podman 4.
 	minAPI = "1.41"
@@ -58,7 +55,8 @@ func (x *examiner) askEngine(ctx context.Context) *engineFacts {
 	if f.err != nil {
 		return f
 	}
-	patience, cancel := context.WithTimeout(ctx, dockerTimeout)
+	// Docker answers in milliseconds, Podman asks its own programs first. What follows has the rest.
+	patience, cancel := context.WithTimeout(ctx, x.Patience*2/3)
 	defer cancel()
 	v, err := f.cli.ServerVersion(patience)
 	if f.err = err; err != nil {

@@ -14,8 +14,9 @@ import (
 	"time"
 )
 
-// killDelay is how long a program that was told to end may keep its output open, for instance through a child.
-const killDelay = 100 * time.Millisecond
+// outputDelay is how long the output of a program that has ended, or was told to, may stay open, for instance in a child. On a
+// busy machine the last of it may also take that long to be read.
+func (x *examiner) outputDelay() time.Duration { return x.Patience / 3 }
 
 var (
 	errNotInstalled = errors.New("not installed")
@@ -41,9 +42,9 @@ func (x *examiner) output(ctx context.Context, path string, args ...string) (str
 	cmd := exec.CommandContext(ctx, path, args...)
 	cmd.Dir = os.TempDir()
 	cmd.Env = append(append([]string{}, x.Environ...), "GOTOOLCHAIN=local", "GOFLAGS=", "LC_ALL=C")
-	cmd.WaitDelay = killDelay
+	cmd.WaitDelay = x.outputDelay()
 	out, err := cmd.Output()
-	if err != nil && ctx.Err() != nil {
+	if err != nil && ctx.Err() != nil || errors.Is(err, exec.ErrWaitDelay) {
 		return "", errNoAnswer
 	}
 	if failed, ok := errors.AsType[*exec.ExitError](err); ok && len(failed.Stderr) > 0 {

@@ -80,7 +80,7 @@ func checkGit(ctx context.Context, x *examiner) []Finding {
 	}
 	run := func(args ...string) int {
 		cmd := exec.CommandContext(ctx, git, append([]string{"-C", x.Dir}, args...)...)
-		cmd.Env, cmd.WaitDelay = x.Environ, killDelay
+		cmd.Env, cmd.WaitDelay = x.Environ, x.outputDelay()
 		if err := cmd.Run(); err != nil {
 			if failed, ok := errors.AsType[*exec.ExitError](err); ok {
 				return failed.ExitCode()
