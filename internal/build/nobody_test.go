@@ -32,7 +32,12 @@ func asNobody(t *testing.T, dir string) string {
 		t.Fatal(err)
 	}
 	program := filepath.Join(filepath.Dir(dir), "build.test")
-	if err := os.WriteFile(program, data, 0o755); err != nil {
+	// A process that another test starts meanwhile would have the file open for writing for a moment, and the system refuses
+	// to run such a file.
+	syscall.ForkLock.RLock()
+	err = os.WriteFile(program, data, 0o755)
+	syscall.ForkLock.RUnlock()
+	if err != nil {
 		t.Fatal(err)
 	}
 	for p := filepath.Dir(dir); p != os.TempDir() && len(p) > 1; p = filepath.Dir(p) { // t.TempDir is for its owner only
