@@ -20,7 +20,7 @@ import (
 )
 
 // faultPatience bounds how long a service may take to notice that something is down, or up again.
-const faultPatience = 30 * time.Second
+const faultPatience = 2 * time.Minute
 
 // faults breaks what the service runs on, and the service itself. What it runs on goes first: the service that is killed
 // comes back as another process.

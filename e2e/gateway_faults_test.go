@@ -173,19 +173,23 @@ func TestGatewayFaults(t *testing.T) {
 			}
 		})
 	}
-	var callers sync.WaitGroup
-	for name, want := range faults {
-		for range 2 {
-			callers.Go(func() {
-				began := time.Now()
-				wantFault(t, name, e.query("mutation { "+name+" }"), want)
-				if took := time.Since(began); strings.HasSuffix(want, "timeout") && (took < 2*time.Second || took > enginePatience/2) {
-					t.Errorf("%s: answered after %s, with a timeout of 2 s", name, took)
-				}
-			})
+	rounds := int64(0)
+	for served.Load() < 100 && rounds < 10 { // one, unless the machine has no time for the others
+		rounds++
+		var callers sync.WaitGroup
+		for name, want := range faults {
+			for range 2 {
+				callers.Go(func() {
+					began := time.Now()
+					wantFault(t, name, e.query("mutation { "+name+" }"), want)
+					if took := time.Since(began); strings.HasSuffix(want, "timeout") && (took < 2*time.Second || took > enginePatience/2) {
+						t.Errorf("%s: answered after %s, with a timeout of 2 s", name, took)
+					}
+				})
+			}
 		}
+		callers.Wait()
 	}
-	callers.Wait()
 	close(stop)
 	others.Wait()
 	if served.Load() < 100 {
@@ -208,8 +212,8 @@ func TestGatewayFaults(t *testing.T) {
 		http.DefaultClient.CloseIdleConnections()
 		return e.metric("go_goroutines") <= goroutines+2 && e.metric("process_open_fds") <= files+2
 	})
-	if h.hung.Load() != 4 {
-		t.Errorf("%d calls hung, want 4: none is repeated", h.hung.Load())
+	if h.hung.Load() != 4*rounds {
+		t.Errorf("%d calls hung, want %d: none is repeated", h.hung.Load(), 4*rounds)
 	}
 }
 

@@ -149,8 +149,8 @@ func tail(log []byte) []byte {
 	return log[max(0, len(log)-limit):]
 }
 
-// registerUntilKilled registers users from several callers, kills the supervisor after delay, and returns the addresses
-// whose registration was answered with success.
+// registerUntilKilled registers users from several callers, kills the supervisor delay after the first success, and returns
+// the addresses whose registration was answered with success.
 func (p *project) registerUntilKilled(prefix string, delay time.Duration) []string {
 	var (
 		mu   sync.Mutex
@@ -175,7 +175,15 @@ func (p *project) registerUntilKilled(prefix string, delay time.Duration) []stri
 			}
 		})
 	}
-	wait(delay + 300*time.Millisecond)
+	registered := func() bool {
+		mu.Lock()
+		defer mu.Unlock()
+		return len(done) > 0
+	}
+	for deadline := time.Now().Add(time.Minute); !registered() && time.Now().Before(deadline); {
+		wait(10 * time.Millisecond)
+	}
+	wait(delay)
 	p.killSupervisor()
 	cancel()
 	wg.Wait()
