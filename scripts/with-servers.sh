@@ -14,7 +14,28 @@ if [ "$(id -u)" = 0 ]; then
   as=(setpriv --reuid=nobody --regid="$(id -g nobody)" --clear-groups)
   chown nobody "$dir"
 fi
-free_port() { python3 -c 'import socket; s = socket.create_server(("127.0.0.1", 0)); print(s.getsockname()[1])'; }
+# free_port is below those that the system gives to outgoing connections, one of which could have it before the server has.
+free_port() {
+  python3 -c '
+import random, socket
+while True:
+    port = random.randrange(10000, 15000)
+    with socket.socket() as s:
+        if s.connect_ex(("127.0.0.1", port)):
+            print(port)
+            break'
+}
+# await runs a command until it succeeds, and ends the script where it does not in two minutes.
+await() {
+  local what="$1"
+  shift
+  for _ in $(seq 1200); do
+    if "$@" >/dev/null 2>&1; then return; fi
+    sleep 0.1
+  done
+  echo "with-servers: $what does not answer" >&2
+  exit 1
+}
 tools="$(mktemp -d)"
 started=()
 finish() {
@@ -35,13 +56,13 @@ export DATABASE_URL="postgres://postgres@127.0.0.1:$port/postgres"
 port="$(free_port)"
 redis-server --port "$port" --bind 127.0.0.1 --save '' --dir "$dir" >/dev/null &
 started+=($!)
-for _ in $(seq 300); do redis-cli -p "$port" ping >/dev/null 2>&1 && break; sleep 0.1; done
+await "redis-server" redis-cli -p "$port" ping
 export REDIS_URL="redis://127.0.0.1:$port"
 
-port="$(free_port)"
 GOBIN="$tools" GOFLAGS= go install github.com/stripe/stripe-mock@v0.203.0
+port="$(free_port)"
 "$tools/stripe-mock" -http-addr "127.0.0.1:$port" -https-addr 127.0.0.1:0 >/dev/null &
 started+=($!)
 export STRIPE_MOCK_URL="http://127.0.0.1:$port"
-for _ in $(seq 300); do (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null && break; sleep 0.1; done
+await "stripe-mock" bash -c "exec 3<>/dev/tcp/127.0.0.1/$port"
 "$@"
