@@ -24,7 +24,7 @@ var (
 )
 
 // dropTimeout bounds the removal of a test's database, which happens after the test's own context has ended.
-const dropTimeout = 30 * time.Second
+const dropTimeout = 2 * time.Minute
 
 // Start returns the connection URL of a new, empty database on the binary's server; its user is a superuser. The
 // database is dropped, and connections to it are closed, when the test ends. The server stops and its folder

@@ -22,8 +22,8 @@ import (
 
 const (
 	superuser = "postgres"
-	// startTimeout bounds one start of the server; a loaded machine needs seconds.
-	startTimeout = 60 * time.Second
+	// startTimeout bounds one start of the server; a loaded machine needs many seconds.
+	startTimeout = 2 * time.Minute
 	// startAttempts is how often another port is tried: a free port can be taken between asking and listening.
 	startAttempts = 3
 )
