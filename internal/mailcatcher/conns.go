@@ -38,9 +38,7 @@ func (l *trackedListener) Accept() (net.Conn, error) {
 func (l *trackedListener) drain() {
 	l.draining.Store(true)
 	for _, c := range l.open() {
-		if !c.receiving.Load() {
-			_ = c.Conn.SetReadDeadline(time.Now())
-		}
+		c.stopWaiting()
 	}
 }
 
@@ -64,8 +62,34 @@ func (l *trackedListener) open() []*trackedConn {
 type trackedConn struct {
 	net.Conn
 
-	listener  *trackedListener
-	receiving atomic.Bool // between DATA and its answer
+	listener *trackedListener
+
+	mu        sync.Mutex
+	receiving bool // between DATA and its answer
+}
+
+// receive says that a mail begins. Its client was told so before: it may have been taken for one that waits meanwhile.
+func (c *trackedConn) receive() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.receiving = true
+	_ = c.Conn.SetReadDeadline(time.Now().Add(smtpIdleTimeout))
+}
+
+// received says that the mail has ended.
+func (c *trackedConn) received() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.receiving = false
+}
+
+// stopWaiting ends the wait for a command, but no mail.
+func (c *trackedConn) stopWaiting() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.receiving {
+		_ = c.Conn.SetReadDeadline(time.Now())
+	}
 }
 
 // SetReadDeadline is called by the library before it waits for each command.

@@ -44,6 +44,7 @@ type Server struct {
 	log     *slog.Logger
 	store   *store
 	started time.Time
+	grace   time.Duration // stopGrace, but in tests
 }
 
 // New opens the folder with the mails of earlier runs. It does not read them: a mail is parsed when it is first shown.
@@ -61,12 +62,13 @@ func New(opts Options) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Server{log: opts.Log, store: st, started: time.Now()}, nil
+	return &Server{log: opts.Log, store: st, started: time.Now(), grace: stopGrace}, nil
 }
 
 // Run serves SMTP and HTTP on the given listeners until ctx ends, then closes both: a mail that is being received gets
-// a short grace to finish, idle connections are told to go. It returns within 500 ms of the end of ctx, with nil, or
-// earlier with the error of a listener that broke. The listeners are closed in every case. Call it once.
+// a short grace to finish, idle connections are told to go. It returns within 500 ms of the end of ctx, unless the disk keeps
+// it waiting, with nil, or earlier with the error of a listener that broke. The listeners are closed in every case, and no
+// mail is worked on any more. Call it once.
 func (s *Server) Run(ctx context.Context, smtp, web net.Listener) error {
 	tracked := newTrackedListener(smtp)
 	mailServer := s.newSMTPServer()
@@ -92,15 +94,13 @@ func (s *Server) Run(ctx context.Context, smtp, web net.Listener) error {
 	})
 	g.Go(func() error {
 		<-ctx.Done()
-		grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopGrace)
+		grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.grace)
 		defer cancel()
 		var stop errgroup.Group
 		stop.Go(func() error {
 			tracked.drain()
-			if err := mailServer.Shutdown(grace); err != nil {
-				tracked.closeConns()
-			}
-			return nil
+			defer context.AfterFunc(grace, tracked.closeConns)()
+			return mailServer.Shutdown(context.WithoutCancel(grace)) // waits for all sessions
 		})
 		stop.Go(func() error {
 			if err := webServer.Shutdown(grace); err != nil {

@@ -342,6 +342,7 @@ func TestStopIsGraceful(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	s.grace = time.Minute // the machine may be busy with other tests
 	c := runServer(t, s)
 	idle, err := smtp.Dial(c.smtp)
 	if err != nil {
@@ -381,7 +382,7 @@ func TestStopIsGraceful(t *testing.T) {
 	if err := <-stopped; err != nil {
 		t.Errorf("stop: %v", err)
 	}
-	if took := time.Since(start); took > 5*time.Second { // the client would be silent for ever
+	if took := time.Since(start); took >= s.grace { // the idle clients would be silent for ever
 		t.Errorf("stop took %v", took)
 	}
 	if total, _, _ := s.store.counts(); total != 1 {
@@ -407,7 +408,7 @@ func TestStopDoesNotWaitForSlowClients(t *testing.T) {
 	if err := c.stop(); err != nil {
 		t.Error(err)
 	}
-	if took := time.Since(start); took > 5*time.Second { // the client would be silent for ever
+	if took := time.Since(start); took > time.Minute { // the client would be silent for ever
 		t.Errorf("stop took %v", took)
 	}
 }

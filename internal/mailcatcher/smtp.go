@@ -92,8 +92,8 @@ func (s *session) Rcpt(to string, _ *smtp.RcptOptions) error {
 // Data stores the mail. It returns, and the client reads 250, when the mail is on the disk.
 func (s *session) Data(r io.Reader) error {
 	if c, ok := s.conn.Conn().(*trackedConn); ok {
-		c.receiving.Store(true)
-		defer c.receiving.Store(false)
+		c.receive()
+		defer c.received()
 	}
 	head, err := io.ReadAll(io.LimitReader(r, maxHeaderBytes))
 	if err != nil {

@@ -167,8 +167,9 @@ func TestOpenIsFast(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	const budget = 10 * time.Millisecond
 	best := time.Hour
-	for range 20 { // the machine may be busy with something else
+	for end := time.Now().Add(time.Minute); best > budget && time.Now().Before(end); { // the machine may be busy with something else
 		start := time.Now()
 		s := openTestStore(t, dir, limits{messages: 500, bytes: maxTotalBytes})
 		best = min(best, time.Since(start))
@@ -177,7 +178,7 @@ func TestOpenIsFast(t *testing.T) {
 		}
 	}
 	t.Logf("opened in %v", best)
-	if best > 10*time.Millisecond {
+	if best > budget {
 		t.Errorf("opening 500 mails took %v", best)
 	}
 }
