@@ -7,6 +7,8 @@ import socket
 import threading
 from urllib.parse import parse_qs, urlsplit
 
+from tests import servers
+
 
 class Proxy:
     """Forwards connections to a server while it is up."""
@@ -22,8 +24,9 @@ class Proxy:
             default = 6379 if parts.scheme == "redis" else 5432
             self._target = (parts.hostname or "127.0.0.1", parts.port or default)
         self._open: list[socket.socket] = []
-        self._listener = self._listen(0)
-        self.port: int = self._listener.getsockname()[1]
+        # A port of the system's own choice may be an outgoing connection's when the listener comes back.
+        self.port = servers.free_port()
+        self._listener = self._listen(self.port)
 
     def _listen(self, port: int) -> socket.socket:
         listener = socket.create_server(("127.0.0.1", port))

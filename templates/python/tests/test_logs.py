@@ -28,7 +28,7 @@ class Writes(io.StringIO):
 
 
 def _await(stream: io.StringIO, text: str) -> None:
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while text not in stream.getvalue():
         assert time.monotonic() < deadline, f"not logged: {text}"
         time.sleep(0.001)

@@ -6,7 +6,7 @@ import base64
 import io
 import threading
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from email.utils import format_datetime
 from typing import Any
 
@@ -127,11 +127,19 @@ def test_tries_again(
     assert first["Idempotency-Key"] == second["Idempotency-Key"]
 
 
-def test_date_to_wait_for(shop: Service, crm: CrmServer, naps: list[float]) -> None:
-    until = format_datetime(datetime.now(UTC) + timedelta(seconds=6), usegmt=True)
+def test_date_to_wait_for(shop: Service, crm: CrmServer, naps: list[float], monkeypatch: pytest.MonkeyPatch) -> None:
+    now = datetime(2026, 1, 31, 23, 59, 57, tzinfo=UTC)
+
+    class Clock(datetime):
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> Clock:
+            return cls.fromtimestamp(now.timestamp(), tz)
+
+    monkeypatch.setattr("service.crm.datetime", Clock)
+    until = format_datetime(now + timedelta(seconds=6), usegmt=True)
     crm.reply = lambda call, _: (429 if call == 1 else 200, {"Retry-After": until}, None)
     assert sync(shop, CONTACT)["success"] is True
-    assert 3 < naps[0] <= 6
+    assert naps == [6]
 
 
 @pytest.mark.parametrize(
@@ -160,8 +168,11 @@ def test_cannot_be_reached(shop: Service, db: Database, crm: CrmServer, naps: li
 def test_takes_too_long(shop: Service, crm: CrmServer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("actions.sync_with_crm._SECONDS", 0.2)
     hung = threading.Event()
-    crm.reply = lambda _, __: (200, {}, hung.wait(1))
-    got = sync(shop, *people(101))
+    crm.reply = lambda _, __: (200, {}, hung.wait())
+    try:
+        got = sync(shop, *people(101))
+    finally:
+        hung.set()
     assert (got["failed_count"], got["error"]) == (101, "CRM took too long")
 
 

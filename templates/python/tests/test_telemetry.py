@@ -78,7 +78,7 @@ def test_spans(collector: Collector, monkeypatch: pytest.MonkeyPatch) -> None:
     assert client.get("/healthz").status_code == 200
     headers = {"X-Hasura-Admin-Secret": "s", "traceparent": PARENT}
     assert client.post("/actions/none", headers=headers, buffered=True).status_code == 404
-    path, request = collector.received.get(timeout=10)
+    path, request = collector.received.get(timeout=60)
     assert path == "/v1/traces"
     (resource,) = request.resource_spans
     assert {a.key: a.value.string_value for a in resource.resource.attributes}["service.name"] == "shop-python"
