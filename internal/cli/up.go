@@ -97,8 +97,8 @@ func runUp(ctx context.Context, opts *upOptions) error {
 		return err
 	}
 	status, statusErr := s.Driver.Status(ctx)
-	if err != nil && (statusErr != nil || !status.Running) {
-		return err // nothing was started, so there is nothing to show
+	if err != nil && (statusErr != nil || !anyStarted(status)) {
+		return err // there is nothing to show
 	}
 	if statusErr == nil {
 		if printErr := printReady(opts, status, time.Since(start), err == nil); printErr != nil {
@@ -131,6 +131,13 @@ func printReady(opts *upOptions, status stack.Status, took time.Duration, health
 	printURLs(opts.IO, status)
 	opts.IO.Notef("\n%s\n", t.Dim("Stop with nself down, look with nself status, read with nself logs -f"))
 	return nil
+}
+
+// anyStarted tells whether an up that has failed has left something behind.
+func anyStarted(status stack.Status) bool {
+	return status.Running && slices.ContainsFunc(status.Services, func(s stack.ServiceStatus) bool {
+		return s.State != stack.StateStopped
+	})
 }
 
 // unhealthySummary says what an up that has failed leaves behind: a migration, or metadata, can fail while all runs.
