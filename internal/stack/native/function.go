@@ -24,8 +24,8 @@ const functionStop = 30 * time.Second
 type Runner interface {
 	// Sources is a hash of everything the program is made of. It must be quick: every `up` asks.
 	Sources(ctx context.Context) (string, error)
-	// Prepare builds the program, unless it is built already, and returns how to run it. note tells of long work; the
-	// tools' output goes to the service's log.
+	// Prepare builds the program, unless it is built already, and returns how to run it. What it keeps for the next time is
+	// built of the sources that Sources has hashed. note tells of long work; the tools' output goes to the service's log.
 	Prepare(ctx context.Context, note func(detail string)) (Invocation, error)
 }
 
@@ -95,14 +95,17 @@ func (u unknownRunner) Prepare(ctx context.Context, _ func(string)) (Invocation,
 }
 
 func (f *function) fingerprint() string {
-	f.once.Do(func() {
-		var sources string
-		if sources, f.err = f.sources(); f.err != nil {
-			return
-		}
-		f.print = fingerprint(append([]string{f.rt.Name, sources}, f.settings()...)...)
-	})
+	f.once.Do(func() { f.print, f.err = f.look() })
 	return f.print
+}
+
+// look is the fingerprint of what is there now.
+func (f *function) look() (string, error) {
+	sources, err := f.sources()
+	if err != nil {
+		return "", err
+	}
+	return fingerprint(append([]string{f.rt.Name, sources}, f.settings()...)...), nil
 }
 
 func (f *function) sources() (string, error) {
@@ -132,12 +135,25 @@ func (f *function) prepare(ctx context.Context, report func(stack.Event)) error 
 	if f.fingerprint(); f.err != nil { //nolint:contextcheck // a hash of sources is not worth interrupting
 		return f.err
 	}
-	inv, err := f.runner.Prepare(ctx, func(detail string) {
-		report(stack.Event{Kind: stack.EventBuilding, Detail: detail})
-	})
-	f.inv = inv
-	return err
+	for range maxPrepare {
+		var err error
+		f.inv, err = f.runner.Prepare(ctx, func(detail string) {
+			report(stack.Event{Kind: stack.EventBuilding, Detail: detail})
+		})
+		if err != nil {
+			return err
+		}
+		before := f.print
+		if f.print, f.err = f.look(); f.err != nil || f.print == before { //nolint:contextcheck // as above
+			return f.err
+		}
+	}
+	return nil
 }
+
+// maxPrepare bounds how often a service is built because files were saved while it was: a build that writes sources of its
+// own would not come to an end.
+const maxPrepare = 3
 
 func (f *function) beforeStart(context.Context) error { return nil }
 

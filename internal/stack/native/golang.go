@@ -211,6 +211,10 @@ func (g *goRunner) Prepare(ctx context.Context, note func(string)) (Invocation, 
 		return Invocation{}, errdefs.As(errdefs.ErrInvalid, errdefs.WithHint(
 			fmt.Errorf("compile functions/golang: %s", exitText(err)), "mend what the compiler says, then run nself up golang"))
 	}
+	built := g.hash
+	if now, err := g.Sources(ctx); err != nil || now != built {
+		target += "-mixed" // a file was saved meanwhile, and may have a part in it or not: the cache must not have it
+	}
 	if err := os.Rename(tmp, target); err != nil {
 		return Invocation{}, fmt.Errorf("compile functions/golang: %w", err)
 	}

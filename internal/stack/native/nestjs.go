@@ -116,8 +116,14 @@ func (n *nestRunner) Prepare(ctx context.Context, note func(string)) (Invocation
 		return Invocation{}, err
 	}
 	if !n.marked(nestBuilt, n.hash) {
+		built := n.hash
 		if err := n.build(ctx, npm, note); err != nil {
 			return Invocation{}, err
+		}
+		if now, err := n.Sources(ctx); err == nil && now == built { // else a file was saved meanwhile, and may be in it or not
+			if err := n.setMark(nestBuilt, built); err != nil {
+				return Invocation{}, err
+			}
 		}
 	}
 	return Invocation{Path: node, Args: []string{"--enable-source-maps", nestProgram}}, nil
@@ -214,7 +220,7 @@ func (n *nestRunner) build(ctx context.Context, npm string, note func(string)) e
 			errors.New("compile functions/nestjs: npm run build did not write "+nestProgram),
 			"let the script build in package.json write it"))
 	}
-	return n.setMark(nestBuilt, n.hash)
+	return nil
 }
 
 // buildReady builds with the compiler in waiting. It reports false where there is none.
@@ -236,7 +242,7 @@ func (n *nestRunner) buildReady(ctx context.Context) (bool, error) {
 		return false, nil
 	}
 	if faults == "" {
-		return true, n.setMark(nestBuilt, n.hash)
+		return true, nil
 	}
 	_, _ = n.out.Write([]byte(nestPlace.ReplaceAllString(faults, "functions/nestjs/$1")))
 	n.out.flush()
