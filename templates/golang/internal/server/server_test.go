@@ -62,7 +62,7 @@ func (e *echo) awaitStart(t *testing.T) {
 	t.Helper()
 	select {
 	case <-e.started:
-	case <-time.After(10 * time.Second):
+	case <-time.After(time.Minute):
 		t.Fatal("no request has reached the handler")
 	}
 }

@@ -5,10 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"net/url"
 	"strconv"
 	"sync"
+	"syscall"
 	"testing"
 
 	"github.com/jackc/pgx/v5"
@@ -70,8 +72,17 @@ func pgxAddress(cfg *pgx.ConnConfig) (network, address string) {
 
 func newProxy(t testing.TB, network, target string) *Proxy {
 	t.Helper()
-	p := &Proxy{t: t, address: "127.0.0.1:0", network: network, target: target, conns: map[net.Conn]bool{}}
-	p.Up()
+	p := &Proxy{t: t, network: network, target: target, conns: map[net.Conn]bool{}}
+	for p.ln == nil {
+		// While the proxy is down, an outgoing connection could take a port of the system's own choice.
+		p.address = net.JoinHostPort("127.0.0.1", strconv.Itoa(10000+rand.IntN(5000)))
+		ln, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", p.address)
+		if err == nil {
+			p.serve(ln)
+		} else if !errors.Is(err, syscall.EADDRINUSE) {
+			t.Fatal(err)
+		}
+	}
 	t.Cleanup(p.Down)
 	return p
 }
@@ -79,9 +90,12 @@ func newProxy(t testing.TB, network, target string) *Proxy {
 // Up lets connections through, on the same port every time.
 func (p *Proxy) Up() {
 	p.t.Helper()
-	ln := listen(p.t, p.address)
+	p.serve(listen(p.t, p.address))
+}
+
+func (p *Proxy) serve(ln net.Listener) {
 	p.mu.Lock()
-	p.ln, p.address = ln, ln.Addr().String()
+	p.ln = ln
 	p.mu.Unlock()
 	go func() {
 		for {
