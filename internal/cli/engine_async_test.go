@@ -20,6 +20,7 @@ import (
 	"github.com/nself-org/nself/internal/env"
 	"github.com/nself-org/nself/internal/errdefs"
 	"github.com/nself-org/nself/internal/gateway"
+	"github.com/nself-org/nself/internal/testports"
 )
 
 func TestSocketSettings(t *testing.T) {
@@ -85,13 +86,8 @@ func TestEngineStartsWithoutDatabase(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	closed, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
 	cfg := &env.Config{Dir: dir}
-	cfg.Postgres.Port = closed.Addr().(*net.TCPAddr).Port //nolint:forcetypeassert // it is one
-	_ = closed.Close()
+	cfg.Postgres.Port = testports.Port(t) // nobody listens there
 	engine, err := newProjectEngine(t.Context(), cfg, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
@@ -118,7 +114,7 @@ func TestEngineStartsWithoutDatabase(t *testing.T) {
 		if err != nil {
 			t.Errorf("run: %v", err)
 		}
-	case <-time.After(10 * time.Second):
+	case <-time.After(testPatience):
 		t.Error("the engine does not stop")
 	}
 }
