@@ -218,7 +218,7 @@ func clientsHandler(w http.ResponseWriter, r *http.Request) {
 	case "/report":
 		pause := 300 * time.Millisecond // so that a subscription sees the action under way
 		if body.Input.Topic == "slow" {
-			pause = 3 * time.Second
+			pause = 20 * time.Second // also where the client is slow to ask; an action has 30 s
 		}
 		wait(pause)
 		fmt.Fprintf(w, `{"url":%q}`, "https://reports.example.com/"+body.Input.Topic)

@@ -72,7 +72,7 @@ var examples = map[string]example{ //nolint:gochecknoglobals // a constant table
 	"nself action remove createInvoice":                                                                    {in: fresh, before: declareInvoice},
 	"nself action rename createInvoice writeInvoice":                                                       {in: fresh, before: declareInvoice},
 
-	"nself action replay last":                 {before: "nself action test ping --input '{\"text\":\"x\"}'; sleep 1"},
+	"nself action replay last":                 {before: "nself action test ping --input '{\"text\":\"x\"}'; until nself action calls show last | grep -q ping; do sleep 0.1; done"},
 	"nself action replay k3x9 --edit --direct": {call: "ping"},
 	"nself action replay k3x9 --save-test":     {call: "ping"},
 	"nself action test processPayment --input - --role user --user-id 6f1d7d3e-5c7b-4c39-9a53-0d6b4f1c2a10 -H 'X-Request-ID: 7'": {
