@@ -121,7 +121,7 @@ func unknownServiceIsUsage(t *testing.T, r *run) {
 func lateServiceIsReported(t *testing.T, r *run) {
 	r.mustUp(t, stack.Postgres) // whose first start may take longer than the service is given here
 	r.Set(t, map[string]string{"NOT_READY": "no mailbox yet"})
-	err := r.Driver(t).Up(t.Context(), stack.UpOptions{WaitTimeout: 5 * time.Second, Report: r.report})
+	err := r.Driver(t).Up(t.Context(), stack.UpOptions{WaitTimeout: 15 * time.Second, Report: r.report}) // the time in which it has to answer once
 	if !errors.Is(err, errdefs.ErrUnhealthy) {
 		t.Fatalf("up: %v, want class unhealthy", err)
 	}
