@@ -319,7 +319,13 @@ func TestWatchersShareOneQuery(t *testing.T) {
 	}
 	changed, stop := s.Watch(id)
 	defer stop()
+	other.Close() // a backend reports its transactions when it ends, or some time later
 	before := transactions(t, url)
+	for deadline := time.Now().Add(time.Minute); before < 1000; before = transactions(t, url) {
+		if time.Now().After(deadline) {
+			t.Fatalf("%d transactions were reported", before)
+		}
+	}
 	tick := time.NewTicker(3 * time.Second)
 	defer tick.Stop()
 	<-tick.C
