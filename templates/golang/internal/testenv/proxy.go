@@ -75,7 +75,7 @@ func newProxy(t testing.TB, network, target string) *Proxy {
 	p := &Proxy{t: t, network: network, target: target, conns: map[net.Conn]bool{}}
 	for p.ln == nil {
 		// While the proxy is down, an outgoing connection could take a port of the system's own choice.
-		p.address = net.JoinHostPort("127.0.0.1", strconv.Itoa(10000+rand.IntN(5000)))
+		p.address = net.JoinHostPort("127.0.0.1", strconv.Itoa(10000+rand.IntN(5000))) //nolint:gosec // no secret
 		ln, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", p.address)
 		if err == nil {
 			p.serve(ln)
