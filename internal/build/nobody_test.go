@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"syscall"
 	"testing"
+
+	"github.com/nself-org/nself/internal/testneeds"
 )
 
 const nobodyID = 65534
@@ -32,14 +34,7 @@ func asNobody(t *testing.T, dir string) string {
 		t.Fatal(err)
 	}
 	program := filepath.Join(filepath.Dir(dir), "build.test")
-	// A process that another test starts meanwhile would have the file open for writing for a moment, and the system refuses
-	// to run such a file.
-	syscall.ForkLock.RLock()
-	err = os.WriteFile(program, data, 0o755)
-	syscall.ForkLock.RUnlock()
-	if err != nil {
-		t.Fatal(err)
-	}
+	testneeds.WriteProgram(t, program, data)
 	for p := filepath.Dir(dir); p != os.TempDir() && len(p) > 1; p = filepath.Dir(p) { // t.TempDir is for its owner only
 		if err := os.Chmod(p, 0o755); err != nil {
 			t.Fatal(err)

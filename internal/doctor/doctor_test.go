@@ -11,7 +11,6 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -25,14 +24,8 @@ import (
 func machine(t *testing.T, programs map[string]string) []string {
 	t.Helper()
 	dir := t.TempDir()
-	// A process that another test starts meanwhile would have the file open for writing for a moment, and the system refuses
-	// to run such a file.
-	syscall.ForkLock.RLock()
-	defer syscall.ForkLock.RUnlock()
 	for name, script := range programs {
-		if err := os.WriteFile(filepath.Join(dir, name), []byte("#!/bin/sh\n"+script+"\n"), 0o755); err != nil {
-			t.Fatal(err)
-		}
+		testneeds.WriteProgram(t, filepath.Join(dir, name), []byte("#!/bin/sh\n"+script+"\n"))
 	}
 	return []string{"PATH=" + dir, "HOME=" + t.TempDir(), "DOCKER_HOST=unix://" + filepath.Join(dir, "no-engine.sock")}
 }

@@ -281,9 +281,7 @@ func TestNoPermission(t *testing.T) {
 		t.Fatal(err)
 	}
 	program := filepath.Join(dir, "test")
-	if err := os.WriteFile(program, self, 0o755); err != nil {
-		t.Fatal(err)
-	}
+	testneeds.WriteProgram(t, program, self)
 	if err := errors.Join(os.Chmod(dir, 0o755), os.Chmod(socket, 0)); err != nil {
 		t.Fatal(err)
 	}

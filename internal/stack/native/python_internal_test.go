@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"github.com/nself-org/nself/internal/errdefs"
+	"github.com/nself-org/nself/internal/testneeds"
 )
 
 // newPython returns a runner whose PATH is one folder, and which runs tools without a supervisor.
@@ -59,9 +60,7 @@ case "$*" in
 *) printf '%%s\n' '%s' '%s' 'venv' ;;
 esac
 `, path, version)
-	if err := os.WriteFile(path, []byte(script), 0o755); err != nil {
-		t.Fatal(err)
-	}
+	testneeds.WriteProgram(t, path, []byte(script))
 }
 
 func TestPythonInterpreter(t *testing.T) {
@@ -95,9 +94,7 @@ func TestPythonInterpreter(t *testing.T) {
 				path = filepath.Join(root, path)
 				fakePython(t, path, version)
 				if version == "" {
-					if err := os.WriteFile(path, []byte("#!/bin/sh\nexit 127\n"), 0o755); err != nil {
-						t.Fatal(err)
-					}
+					testneeds.WriteProgram(t, path, []byte("#!/bin/sh\nexit 127\n"))
 				}
 			}
 			got := p.interpreter(t.Context())
