@@ -30,6 +30,10 @@ const (
 	nestProgram = "dist/main.js"
 )
 
+// nestOptions are Node's, as in the template's Dockerfile: places in the sources instead of in what was compiled, and more
+// room (MiB) for young objects, which saves a busy service a twentieth of its time for some 30 MiB.
+var nestOptions = []string{"--enable-source-maps", "--max-semi-space-size=32"} //nolint:gochecknoglobals // a constant list
+
 // minNode is the oldest Node.js that can load the packages of the template without flags.
 var minNode = [2]int{20, 19} //nolint:gochecknoglobals // a constant
 
@@ -126,7 +130,7 @@ func (n *nestRunner) Prepare(ctx context.Context, note func(string)) (Invocation
 			}
 		}
 	}
-	return Invocation{Path: node, Args: []string{"--enable-source-maps", nestProgram}}, nil
+	return Invocation{Path: node, Args: append(slices.Clone(nestOptions), nestProgram)}, nil
 }
 
 // installed installs what the lock file names, unless that is done already.
@@ -278,9 +282,8 @@ func (n *nestRunner) compiler(dir string) (command, bool) {
 
 // spare is a process that has loaded the packages.
 func (n *nestRunner) spare(dir string, inv Invocation) command {
-	return command{
-		path: inv.Path, args: []string{"--enable-source-maps", filepath.Join(dir, "program.cjs"), nestProgram}, out: n.out,
-	}
+	args := append(slices.Clone(nestOptions), filepath.Join(dir, "program.cjs"), nestProgram)
+	return command{path: inv.Path, args: args, out: n.out}
 }
 
 // npm runs npm with its output in the service's log.

@@ -1,4 +1,4 @@
-import { type DynamicModule, type MiddlewareConsumer, Module, type NestModule } from '@nestjs/common';
+import { type DynamicModule, Module } from '@nestjs/common';
 import { APP_FILTER, APP_GUARD, APP_PIPE } from '@nestjs/core';
 
 import { actions, controllers, providers } from './actions/actions.gen';
@@ -21,7 +21,7 @@ import { Tracing } from './common/tracing';
 
 /** The whole service. Add what your controllers need to `providers`. */
 @Module({})
-export class AppModule implements NestModule {
+export class AppModule {
   static with(config: Config, logger: Logger): DynamicModule {
     return {
       module: AppModule,
@@ -34,10 +34,12 @@ export class AppModule implements NestModule {
         { provide: APP_GUARD, useClass: RateLimitGuard },
         { provide: APP_PIPE, useClass: ArgumentsPipe },
         ActionRegistry,
+        ActionsMiddleware,
         Database,
         ErrorFilter,
         Lifecycle,
         RedisClient,
+        RequestMiddleware,
         Tracing,
         CacheService,
         EmailService,
@@ -45,10 +47,5 @@ export class AppModule implements NestModule {
         ...providers,
       ],
     };
-  }
-
-  configure(consumer: MiddlewareConsumer): void {
-    consumer.apply(RequestMiddleware).forRoutes('{*path}');
-    consumer.apply(ActionsMiddleware).forRoutes('actions/{*path}');
   }
 }

@@ -28,7 +28,13 @@ export class ActionsMiddleware implements NestMiddleware {
     this.secret = sha256(config.adminSecret);
   }
 
-  async use(request: Request, response: Response, next: NextFunction): Promise<void> {
+  use(request: Request, response: Response, next: NextFunction): void {
+    this.receive(request, response)
+      .then(() => next())
+      .catch((error: unknown) => this.errors.answer(error, response));
+  }
+
+  private async receive(request: Request, response: Response): Promise<void> {
     this.checkSecret(request);
     const path = request.originalUrl.split('?', 1)[0]?.replace(/^\/actions\//, '') ?? '';
     const action = this.actions.find(path);
@@ -54,7 +60,6 @@ export class ActionsMiddleware implements NestMiddleware {
     setCall(request, { action, session, query: envelope.query });
     request.body = envelope.input;
     this.bound(response, action.timeoutMs);
-    next();
   }
 
   /** Answers in the handler's place when it takes too long. What it answers after that goes nowhere. */
