@@ -452,6 +452,9 @@ func (c *contract) invitations(t *testing.T) {
 		}
 		return false
 	})
+	within(t, jobPatience, "it is noted that they are out, which makes the links good", func() bool {
+		return c.sql("select count(sent_at) from invitations join users u on u.id = user_id where u.email like 'invited_@example.com'") == "2"
+	})
 	if status, page := c.get(t, link); status != http.StatusOK || !strings.Contains(page, "Choose a password") {
 		t.Fatalf("%q: got status %d\n%s", link, status, page)
 	}

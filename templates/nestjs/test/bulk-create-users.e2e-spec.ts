@@ -65,6 +65,11 @@ describeWithQueue('bulkCreateUsers', () => {
       true,
     );
     await eventually(async () => service.mailbox.messages.length === 2);
+    // A link is good once it is noted that the mail is out.
+    await eventually(async () => {
+      const { rows } = await service.database.query('SELECT count(sent_at)::int AS sent FROM invitations');
+      return (rows[0] as { sent: number }).sent === 2;
+    });
     const mails = service.mailbox.messages.map((text) => text.replaceAll('=\r\n', '').replaceAll('=3D', '='));
     const mail = mails.find((text) => text.includes('To: a@example.com')) ?? '';
     expect(mail).toContain('Subject: You are invited');
